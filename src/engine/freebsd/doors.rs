@@ -1,0 +1,270 @@
+//! The doors: the only ways in which the FreeBSD engine reaches a kernel.
+//!
+//! Everything that crosses them is what a FreeBSD kernel takes and gives: datagrams, ioctl structures, jail
+//! parameters, errno values. The real doors (FreeBSD only) turn each call into one system call; the simulated
+//! kernel parses the same bytes. Sockets and helpers are keys that the doors map to what they hold.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::abi::Errno;
+
+/// A socket held by the doors. It acts in the vnet of whoever opened it, for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Sock(pub u64);
+
+/// A jail's number; never 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Jid(pub i32);
+
+/// A short-lived process attached to a jail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Helper(pub u64);
+
+/// Who does a thing: sockets belong to the vnet of their opener, sysctls and moves act on the caller's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Actor {
+    /// Our own process, on the host.
+    Host,
+    /// A helper in a jail.
+    Helper(Helper),
+}
+
+/// The sockets the engine uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SocketKind {
+    /// `PF_NETGRAPH`, control.
+    Netgraph,
+    /// `AF_INET` datagrams: interface and IPv4 address ioctls.
+    Inet,
+    /// `AF_INET6` datagrams: IPv6 address ioctls.
+    Inet6,
+    /// `AF_NETLINK`, `NETLINK_ROUTE`.
+    Netlink,
+    /// `PF_ROUTE`.
+    Route,
+    /// Raw ICMP: sends an ICMP message, receives whole IPv4 packets.
+    Icmp,
+    /// Raw ICMPv6: sends and receives ICMPv6 messages.
+    Icmp6,
+}
+
+/// Sockets of any kind. Opening by a helper is `socket(2)` inside the jail and passing it out.
+pub trait SocketDoor {
+    /// socket(2) in the vnet of `actor`.
+    ///
+    /// # Errors
+    /// `EAFNOSUPPORT` if the family's module is missing, `EMFILE`, `EPERM`.
+    fn open(&mut self, actor: Actor, kind: SocketKind) -> Result<Sock, Errno>;
+
+    /// close(2). A socket opened in a jail keeps that jail's vnet alive until then.
+    fn close(&mut self, sock: Sock);
+}
+
+/// Netgraph control datagrams; the rules are those of [`ngsock::Transport`].
+pub trait NetgraphDoor {
+    /// sendto(2) with the address string `path`.
+    ///
+    /// # Errors
+    /// As the kernel's.
+    fn netgraph_send(&mut self, sock: Sock, path: &[u8], datagram: &[u8]) -> Result<(), Errno>;
+
+    /// recvfrom(2), never blocking: the datagram replaces `buffer`; the source path, or `None` when nothing waits.
+    ///
+    /// # Errors
+    /// As the kernel's.
+    fn netgraph_receive(&mut self, sock: Sock, buffer: &mut Vec<u8>) -> Result<Option<Vec<u8>>, Errno>;
+}
+
+/// Netlink and PF_ROUTE datagrams.
+pub trait RouteDoor {
+    /// send(2): one write, several messages in it if the family allows.
+    ///
+    /// # Errors
+    /// As the kernel's.
+    fn route_send(&mut self, sock: Sock, datagram: &[u8]) -> Result<(), Errno>;
+
+    /// recv(2), never blocking: replaces `buffer`; `false` when nothing waits.
+    ///
+    /// # Errors
+    /// As the kernel's.
+    fn route_receive(&mut self, sock: Sock, buffer: &mut Vec<u8>) -> Result<bool, Errno>;
+}
+
+/// The argument of an ioctl: its bytes and what the pointer in it points at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IoctlArgument {
+    /// The structure itself; pointers inside are zero here and filled in by the door.
+    pub bytes: Vec<u8>,
+    /// Offset of the pointer and the memory behind it, which may hold a pointer again (`ifdrv` to `ifbifconf`
+    /// to the array of `ifbreq`).
+    pub pointer: Option<(usize, Box<IoctlArgument>)>,
+}
+
+/// ioctl(2) on a socket.
+pub trait IoctlDoor {
+    /// ioctl(2) by our own process on `sock`, which may come from a jail: the socket's vnet, our privileges.
+    ///
+    /// # Errors
+    /// As the kernel's; `argument` holds what the kernel wrote back.
+    fn ioctl(&mut self, sock: Sock, request: u32, argument: &mut IoctlArgument) -> Result<(), Errno>;
+
+    /// ioctl(2) by a helper on an `AF_INET` datagram socket of its own: the only way in which interfaces are
+    /// moved (`SIOCSIFVNET`, `SIOCSIFRVNET`), because the kernel wants thread and socket in one vnet.
+    ///
+    /// # Errors
+    /// As the kernel's.
+    fn helper_ioctl(&mut self, helper: Helper, request: u32, argument: &mut IoctlArgument) -> Result<(), Errno>;
+}
+
+/// One name/value pair of jail_set(2) and jail_get(2), in the order in which it is given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JailParam {
+    /// The name without its NUL; the door adds it.
+    pub name: String,
+    /// The value's bytes, NUL included for strings; `None` is a NULL pointer of length 0 (booleans).
+    pub value: Option<Vec<u8>>,
+}
+
+/// A refusal of the jail system calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JailRefusal {
+    /// The errno.
+    pub errno: Errno,
+    /// The kernel's own words from `errmsg`; often empty.
+    pub message: String,
+}
+
+/// `JAIL_CREATE`.
+pub const JAIL_CREATE: i32 = 0x01;
+/// `JAIL_UPDATE`.
+pub const JAIL_UPDATE: i32 = 0x02;
+/// `JAIL_DYING`: jail_get(2) sees dying jails too.
+pub const JAIL_DYING: i32 = 0x08;
+
+/// Jails and what must be done inside them. The doors pass `errmsg` with every jail call themselves.
+pub trait JailDoor {
+    /// jail_set(2) by our own process.
+    ///
+    /// # Errors
+    /// The errno and the kernel's text.
+    fn jail_set(&mut self, params: &[JailParam], flags: i32) -> Result<Jid, JailRefusal>;
+
+    /// jail_get(2): values are buffers of the size the caller can take; on success they hold what the kernel
+    /// wrote, cut to its length.
+    ///
+    /// # Errors
+    /// The errno and the kernel's text.
+    fn jail_get(&mut self, params: &mut [JailParam], flags: i32) -> Result<Jid, JailRefusal>;
+
+    /// jail_remove(2).
+    ///
+    /// # Errors
+    /// `EINVAL` if there is no such jail.
+    fn jail_remove(&mut self, jid: Jid) -> Result<(), Errno>;
+
+    /// Forks a helper that jail_attach(2)es to `jid` and waits for orders.
+    ///
+    /// # Errors
+    /// `EINVAL` if the jail is gone or dying, `EPERM`, `EAGAIN`.
+    fn helper_start(&mut self, jid: Jid) -> Result<Helper, Errno>;
+
+    /// Ends and reaps a helper. A helper left running keeps its jail alive.
+    fn helper_end(&mut self, helper: Helper);
+
+    /// Runs a program inside a jail to its end; `output` gets what it writes as it comes.
+    ///
+    /// # Errors
+    /// Why it could not be run; a program that ran and failed is not an error.
+    fn execute(
+        &mut self,
+        jid: Jid,
+        command: &[String],
+        output: &mut dyn FnMut(Stream, &[u8]),
+    ) -> Result<Exit, ExecuteError>;
+}
+
+/// Where a program wrote to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Stream {
+    /// Standard output.
+    Out,
+    /// Standard error.
+    Error,
+}
+
+/// How a program ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Exit {
+    /// Its own exit code.
+    Code(u8),
+    /// The signal that ended it.
+    Signal(u8),
+}
+
+/// Why a program could not be run.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ExecuteError {
+    /// No such program in the jail.
+    #[error("no such program")]
+    NotFound,
+    /// It exists and may not be executed.
+    #[error("cannot be executed")]
+    NotExecutable,
+    /// It never got that far.
+    #[error("{0}")]
+    Kernel(Errno),
+}
+
+/// What concerns the host as a whole, and time.
+pub trait HostDoor {
+    /// sysctlbyname(3) read, by `actor`: per-vnet names answer for the actor's vnet.
+    ///
+    /// # Errors
+    /// `ENOENT` if the name is unknown.
+    fn sysctl_get(&mut self, actor: Actor, name: &str) -> Result<Vec<u8>, Errno>;
+
+    /// sysctlbyname(3) write, by `actor`.
+    ///
+    /// # Errors
+    /// `ENOENT` unknown, `EPERM` not settable there, `EINVAL` wrong size or value.
+    fn sysctl_set(&mut self, actor: Actor, name: &str, value: &[u8]) -> Result<(), Errno>;
+
+    /// kldload(2) by bare module name; a module that is present already is no error.
+    ///
+    /// # Errors
+    /// `ENOENT` no such module, `EPERM`.
+    fn load_module(&mut self, name: &str) -> Result<(), Errno>;
+
+    /// Whether a module of that name is in the kernel.
+    fn has_module(&mut self, name: &str) -> bool;
+
+    /// A string that changes with every boot of this kernel.
+    fn boot_identity(&mut self) -> String;
+
+    /// Time since some fixed point; virtual in a simulated kernel.
+    fn now(&mut self) -> Duration;
+
+    /// Lets time pass, or less when one of `wake` becomes readable. A simulated kernel advances its clock.
+    fn wait(&mut self, at_most: Duration, wake: &[Sock]);
+}
+
+/// Raw ICMP sockets ([`SocketKind::Icmp`], [`SocketKind::Icmp6`]) of the prober.
+pub trait ProbeDoor {
+    /// sendto(2): an ICMP or ICMPv6 message to `to`; `scope` is the interface index of a link-local one, else 0.
+    ///
+    /// # Errors
+    /// `EHOSTUNREACH`, `ENETUNREACH` without a route, others as the kernel's.
+    fn probe_send(&mut self, sock: Sock, to: IpAddr, scope: u32, message: &[u8]) -> Result<(), Errno>;
+
+    /// recvfrom(2), never blocking: source address; `buffer` gets the IPv4 packet or the ICMPv6 message.
+    ///
+    /// # Errors
+    /// As the kernel's.
+    fn probe_receive(&mut self, sock: Sock, buffer: &mut Vec<u8>) -> Result<Option<IpAddr>, Errno>;
+}
+
+/// All doors of one kernel.
+pub trait Doors: SocketDoor + NetgraphDoor + RouteDoor + IoctlDoor + JailDoor + HostDoor + ProbeDoor {}
+
+impl<T: SocketDoor + NetgraphDoor + RouteDoor + IoctlDoor + JailDoor + HostDoor + ProbeDoor> Doors for T {}

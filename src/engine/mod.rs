@@ -1,0 +1,3 @@
+//! Engines realise steps on a kernel and read back what it holds.
+
+pub mod freebsd;

@@ -1,0 +1,3 @@
+//! The command line: arguments to command to exit code.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! What the author wrote: texts, spans, includes, variables, repetition, decoding.
+
+pub mod source;
