@@ -1,0 +1,1 @@
+//! The simulated kernel as one file: versioned, checksummed, replaced by rename.
