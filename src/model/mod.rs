@@ -13,7 +13,7 @@ use ipnetwork::IpNetwork;
 
 use crate::diagnostic::{At, Diagnostic, Origin};
 pub use names::{IfName, LabName, NameError, NodeName, natural_order};
-pub use units::{Bandwidth, Delay, Mac, Mtu, Share};
+pub use units::{Bandwidth, Delay, Mac, Mtu, Share, UnitError};
 
 /// A node, by its place in [`Model::nodes`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
