@@ -10,6 +10,7 @@ pub mod abi;
 pub mod diagnostic;
 pub mod engine;
 pub mod graph;
+pub mod lab;
 pub mod model;
 pub mod netlink;
 pub mod output;

@@ -1,1 +1,3 @@
-//! (being written)
+//! The graph of kernel objects: what exists because of what.
+
+pub mod dot;

@@ -1,0 +1,107 @@
+//! What went wrong with a lab, in the words a user needs: object, call, errno, what to do next.
+
+use std::fmt;
+
+use crate::abi::Errno;
+use crate::diagnostic::Diagnostic;
+
+/// A failure of a lab operation.
+#[derive(Clone, Debug)]
+pub struct LabError {
+    /// What class of failure: decides the exit code.
+    pub kind: LabErrorKind,
+    /// One lower-case line without full stop, the object in backticks.
+    pub message: String,
+    /// The object, in the author's words.
+    pub object: Option<String>,
+    /// The call that was refused, such as `SIOCSIFVNET`.
+    pub call: Option<String>,
+    /// What the kernel answered.
+    pub errno: Option<Errno>,
+    /// Which step of how many.
+    pub step: Option<(usize, usize)>,
+    /// What to do next.
+    pub hint: Option<String>,
+    /// What is left and could not be undone, one object each.
+    pub left: Vec<String>,
+    /// What is wrong with the file, when the engine cannot do what it says.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Classes of failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LabErrorKind {
+    /// The file asks for what the engine cannot do; `diagnostics` says where.
+    File,
+    /// No such lab, or no such node in it.
+    NoSuchLab,
+    /// The engine does not exist here.
+    NoEngine,
+    /// Our own fault.
+    Bug,
+    /// The kernel refused; everything was undone.
+    Refused,
+    /// The kernel refused and something could not be undone, or will not die.
+    NotUndone,
+    /// Another process works on it.
+    Locked,
+    /// Not permitted.
+    NotPermitted,
+    /// The state directory or the host's configuration is unusable.
+    BadState,
+}
+
+impl LabErrorKind {
+    /// The exit code of the class.
+    #[must_use]
+    pub const fn exit_code(self) -> u8 {
+        match self {
+            Self::File => 65,
+            Self::NoSuchLab => 66,
+            Self::NoEngine => 69,
+            Self::Bug => 70,
+            Self::Refused => 71,
+            Self::NotUndone => 73,
+            Self::Locked => 75,
+            Self::NotPermitted => 77,
+            Self::BadState => 78,
+        }
+    }
+}
+
+impl LabError {
+    /// An error of a class with its message.
+    #[must_use]
+    pub fn new(kind: LabErrorKind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            object: None,
+            call: None,
+            errno: None,
+            step: None,
+            hint: None,
+            left: Vec::new(),
+            diagnostics: Vec::new(),
+        }
+    }
+
+    /// Says what to do next.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl fmt::Display for LabError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        if let Some(errno) = self.errno {
+            write!(f, ": {errno}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for LabError {}
