@@ -274,6 +274,17 @@ pub struct Segment {
 pub struct Exec {
     /// The command line as written; split by us, never by a shell.
     pub command: String,
+    /// Under `freebsd:` or `linux:`; `None` is for both.
+    pub only: Option<System>,
+}
+
+/// A kernel family that `exec` may be limited to; the simulator is a FreeBSD.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum System {
+    /// `freebsd:`.
+    FreeBsd,
+    /// `linux:`.
+    Linux,
 }
 
 /// One entry of `checks:`.
