@@ -29,6 +29,22 @@ pub struct Draft {
     pub checks: Vec<At<CheckSpec>>,
 }
 
+impl Draft {
+    /// A lab without nodes, for topologies that a program builds.
+    #[must_use]
+    pub fn new(name: LabName) -> Self {
+        Self {
+            name: At::nowhere(name),
+            pools: BTreeMap::new(),
+            routing: At::default(),
+            allow_loops: false,
+            nodes: Vec::new(),
+            links: Vec::new(),
+            checks: Vec::new(),
+        }
+    }
+}
+
 /// One address pool: at least one family is present.
 #[derive(Clone, Debug)]
 pub struct DraftPool {
@@ -73,6 +89,30 @@ pub struct DraftNode {
     pub exec: Vec<At<Exec>>,
     /// `rootfs:`, `limits:`, `cpus:`: parsed, not realised by the simulator; key to text, for the plan to mention.
     pub deferred: BTreeMap<String, At<String>>,
+}
+
+impl DraftNode {
+    /// A node without settings.
+    #[must_use]
+    pub fn new(name: NodeName, kind: NodeKind) -> Self {
+        Self {
+            name: At::nowhere(name),
+            kind: At::nowhere(kind),
+            pool: None,
+            index: None,
+            repeated: false,
+            mtu: None,
+            interfaces: BTreeMap::new(),
+            loopback: Vec::new(),
+            routes: Vec::new(),
+            sysctls: BTreeMap::new(),
+            linux_sysctls: BTreeMap::new(),
+            jail: BTreeMap::new(),
+            labels: BTreeMap::new(),
+            exec: Vec::new(),
+            deferred: BTreeMap::new(),
+        }
+    }
 }
 
 /// `interfaces: { eth0: … }` of a node.
@@ -120,6 +160,24 @@ pub struct DraftLink {
     pub shaping: [Option<At<Shaping>>; 2],
 }
 
+impl DraftLink {
+    /// An unshaped link of the default type.
+    #[must_use]
+    pub fn new(first: DraftEnd, second: DraftEnd) -> Self {
+        Self {
+            origin: Origin::NOWHERE,
+            name: None,
+            ends: [first, second],
+            wire: None,
+            pool: None,
+            index: None,
+            repeated: false,
+            mtu: None,
+            shaping: [None, None],
+        }
+    }
+}
+
 /// One end of a link.
 #[derive(Clone, Debug)]
 pub struct DraftEnd {
@@ -133,4 +191,18 @@ pub struct DraftEnd {
     pub addresses: Vec<At<IpNetwork>>,
     /// `mac:` for this end.
     pub mac: Option<At<Mac>>,
+}
+
+impl DraftEnd {
+    /// An end without addresses; `interface` is `None` at a layer-2 node.
+    #[must_use]
+    pub fn new(node: NodeName, interface: Option<IfName>) -> Self {
+        Self {
+            origin: Origin::NOWHERE,
+            node: At::nowhere(node),
+            interface: interface.map(At::nowhere),
+            addresses: Vec::new(),
+            mac: None,
+        }
+    }
 }

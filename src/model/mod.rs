@@ -4,6 +4,7 @@
 
 pub mod draft;
 pub mod names;
+pub mod pattern;
 pub mod units;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use ipnetwork::IpNetwork;
 
 use crate::diagnostic::{At, Diagnostic, Origin};
 pub use names::{IfName, LabName, NameError, NodeName, natural_order};
+pub use pattern::Pattern;
 pub use units::{Bandwidth, Delay, Mac, Mtu, Share, UnitError};
 
 /// A node, by its place in [`Model::nodes`].
@@ -104,7 +106,7 @@ pub struct Node {
     pub loopback: Vec<Address>,
     /// Sorted by family, prefix and next hop; no duplicates.
     pub routes: Vec<Route>,
-    /// FreeBSD's names, forwarding of routers included.
+    /// FreeBSD's names, as the file gives them: that a router forwards follows from [`Node::kind`] and is the engine's business.
     pub sysctls: BTreeMap<String, At<String>>,
     /// Linux's own names, where the file gives them.
     pub linux_sysctls: BTreeMap<String, At<String>>,
@@ -129,12 +131,31 @@ pub struct Interface {
     pub mac: Mac,
     /// `true` if the file gives the MAC.
     pub mac_given: bool,
+    /// Where the MAC is given; nowhere if it is derived.
+    pub mac_origin: Origin,
     /// Decided.
     pub mtu: Mtu,
+    /// What decided the MTU.
+    pub mtu_why: MtuReason,
+    /// Where the MTU is given; nowhere if it is [`MtuReason::Ethernet`].
+    pub mtu_origin: Origin,
     /// Sorted: IPv4 before IPv6, then by address.
     pub addresses: Vec<Address>,
     /// Where it is written.
     pub origin: Origin,
+}
+
+/// What decided an MTU, most specific first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MtuReason {
+    /// `interfaces: { eth0: { mtu: … } }`.
+    Interface,
+    /// `mtu:` of the link.
+    Link,
+    /// `mtu:` among the settings of the node.
+    Node,
+    /// Nothing: [`Mtu::ETHERNET`].
+    Ethernet,
 }
 
 /// An address of an interface, host bits kept.
@@ -159,7 +180,7 @@ pub enum AddressReason {
         pool: String,
         /// Which subnet of the pool, from 0.
         subnet: u128,
-        /// Which address of the subnet, from 1 (from 0 on /31, /127).
+        /// Which address of the subnet, from 1 (from 0 on /31, /32, /127, /128).
         host: u128,
         /// By the node's own `index:`.
         by_index: bool,
@@ -208,7 +229,7 @@ pub struct Link {
     pub wire: Wire,
     /// Decided for the link.
     pub mtu: Mtu,
-    /// `[0]` from end 0 to end 1, `[1]` back; `None` is unshaped.
+    /// `[0]` from end 0 to end 1, `[1]` back; `None` is unshaped, never a [`Shaping`] without a field.
     pub shaping: [Option<At<Shaping>>; 2],
     /// Its broadcast domain.
     pub segment: SegmentId,
