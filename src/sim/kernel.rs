@@ -1,6 +1,6 @@
 //! Everything the simulated kernel holds, and its one loop.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +37,11 @@ pub struct Kernel {
     pub random: Random,
     /// Changes with every boot.
     pub boot: String,
+    /// Kernel modules that are loaded, by bare name (`ng_ether`, `if_bridge`); [`netgraph::load_module`] adds those
+    /// of netgraph.
+    pub modules: BTreeSet<String>,
+    /// Node types that are known, of all vnets alike.
+    pub node_types: netgraph::Types,
     /// Every network stack.
     pub vnets: BTreeMap<VnetId, Vnet>,
     /// Every interface of every vnet.
@@ -68,7 +73,7 @@ pub struct Vnet {
     /// Interfaces that are here now, by name; two may share a name after a return.
     pub names: BTreeMap<String, Vec<IfIndex>>,
     /// Units of each cloner in use here (`epair`, `bridge`, `lo`…; `ngeth` belongs to netgraph).
-    pub units: BTreeMap<String, std::collections::BTreeSet<u32>>,
+    pub units: BTreeMap<String, BTreeSet<u32>>,
     /// Its nodes.
     pub netgraph: Netgraph,
     /// Its tables, caches and sysctls.
@@ -127,6 +132,8 @@ impl Kernel {
             clock: Clock::default(),
             random,
             boot,
+            modules: BTreeSet::new(),
+            node_types: netgraph::Types::default(),
             vnets: BTreeMap::new(),
             interfaces: Interfaces::default(),
             jails: Jails::default(),

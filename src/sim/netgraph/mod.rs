@@ -22,13 +22,34 @@ pub struct Netgraph {}
 #[derive(Clone, Debug, Default)]
 pub struct ControlSocket {}
 
+/// Node types, newest first.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Types {}
+
 /// What a node asked the clock for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Timer {}
 
-/// A control socket was opened in `vnet`: makes its node.
-pub fn socket_open(_kernel: &mut Kernel, _vnet: VnetId) -> ControlSocket {
+/// kldload(2) of `netgraph` or an `ng_*` module; one that is loaded already is no error. `ng_ether` gives every
+/// Ethernet interface its node at once.
+///
+/// # Errors
+/// `ENOENT` if there is no such module.
+pub fn load_module(_kernel: &mut Kernel, _name: &str) -> Result<(), Errno> {
+    Err(Errno::ENOENT)
+}
+
+/// A control socket is opened in `vnet` and will be entered as `sock` (`SockId(kernel.sockets.next)`): makes its node.
+pub fn socket_open(_kernel: &mut Kernel, _vnet: VnetId, _sock: SockId) -> ControlSocket {
     ControlSocket {}
+}
+
+/// SO_RCVBUF of a control socket, in bytes; 20480 at first.
+///
+/// # Errors
+/// `ENOBUFS` above what `kern.ipc.maxsockbuf` allows.
+pub fn set_receive_buffer(_kernel: &mut Kernel, _sock: SockId, _bytes: usize) -> Result<(), Errno> {
+    Err(Errno::ENOSYS)
 }
 
 /// A control socket is closed: its node goes.
@@ -72,6 +93,12 @@ pub fn interface_renamed(_kernel: &mut Kernel, _index: IfIndex) {}
 
 /// Gives a frame from the wire to the hook `lower` of the interface's ether node; `Some` gives it back unused.
 pub fn ether_input(_kernel: &mut Kernel, _index: IfIndex, frame: Frame) -> Option<Frame> {
+    Some(frame)
+}
+
+/// Offers a frame that the stack sends to the hook `upper` of the interface's ether node, before
+/// [`super::ifnet::transmit`]; `Some` gives it back unused.
+pub fn ether_output(_kernel: &mut Kernel, _index: IfIndex, frame: Frame) -> Option<Frame> {
     Some(frame)
 }
 
