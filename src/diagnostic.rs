@@ -1,5 +1,7 @@
 //! What is wrong with a file, and where: the one type every layer reports through. No renderer lives here.
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 /// A source text, by its place in [`crate::topology::source::Sources`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SourceId(pub u32);
@@ -32,6 +34,19 @@ impl Default for Origin {
     }
 }
 
+/// Written as nothing: places are of one run, a record of a lab outlives it.
+impl Serialize for Origin {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_unit()
+    }
+}
+
+impl<'de> Deserialize<'de> for Origin {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        <()>::deserialize(deserializer).map(|()| Self::NOWHERE)
+    }
+}
+
 /// A value and where it was written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct At<T> {
@@ -55,6 +70,19 @@ impl<T> At<T> {
     /// Another value at the same place.
     pub fn map<U>(self, f: impl FnOnce(T) -> U) -> At<U> {
         At { value: f(self.value), origin: self.origin }
+    }
+}
+
+/// Written as its value alone.
+impl<T: Serialize> Serialize for At<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.value.serialize(serializer)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for At<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        T::deserialize(deserializer).map(Self::nowhere)
     }
 }
 

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use ipnetwork::IpNetwork;
+use serde::{Deserialize, Serialize};
 
 use crate::diagnostic::{At, Diagnostic, Origin};
 pub use names::{IfName, LabName, NameError, NodeName, natural_order};
@@ -18,19 +19,19 @@ pub use pattern::Pattern;
 pub use units::{Bandwidth, Delay, Mac, Mtu, Share, UnitError};
 
 /// A node, by its place in [`Model::nodes`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct NodeId(pub usize);
 
 /// A link, by its place in [`Model::links`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct LinkId(pub usize);
 
 /// A segment, by its place in [`Model::segments`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SegmentId(pub usize);
 
 /// A topology that passed every check.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Model {
     /// The lab's name.
     pub lab: LabName,
@@ -47,7 +48,7 @@ pub struct Model {
 }
 
 /// What a node is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum NodeKind {
     /// A jail that does not forward.
     Host,
@@ -70,7 +71,7 @@ impl NodeKind {
 }
 
 /// What a switch is made of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum SwitchDriver {
     /// ng_bridge.
     Netgraph,
@@ -82,7 +83,7 @@ pub enum SwitchDriver {
 }
 
 /// `routing:`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Routing {
     /// Only the routes that the file gives.
     #[default]
@@ -94,7 +95,7 @@ pub enum Routing {
 }
 
 /// One node.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Node {
     /// Its name; the origin is its key in the file.
     pub name: At<NodeName>,
@@ -121,7 +122,7 @@ pub struct Node {
 }
 
 /// One interface of a node with a stack.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Interface {
     /// The link it ends.
     pub link: LinkId,
@@ -146,7 +147,7 @@ pub struct Interface {
 }
 
 /// What decided an MTU, most specific first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum MtuReason {
     /// `interfaces: { eth0: { mtu: … } }`.
     Interface,
@@ -159,7 +160,7 @@ pub enum MtuReason {
 }
 
 /// An address of an interface, host bits kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Address {
     /// Address and prefix length.
     pub net: IpNetwork,
@@ -170,7 +171,7 @@ pub struct Address {
 }
 
 /// How an address came about.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AddressReason {
     /// The file gives it.
     Given,
@@ -188,7 +189,7 @@ pub enum AddressReason {
 }
 
 /// A route of a node.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Route {
     /// The prefix; length 0 is the default route.
     pub to: IpNetwork,
@@ -201,7 +202,7 @@ pub struct Route {
 }
 
 /// How a route came about.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RouteReason {
     /// The file gives it.
     Given,
@@ -217,7 +218,7 @@ pub enum RouteReason {
 }
 
 /// An edge the author wrote.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Link {
     /// Its `name`, else its sorted endpoints joined by ` -- `.
     pub identity: String,
@@ -236,7 +237,7 @@ pub struct Link {
 }
 
 /// One end of a link.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Endpoint {
     /// The node.
     pub node: NodeId,
@@ -245,7 +246,7 @@ pub struct Endpoint {
 }
 
 /// `type:` of a link.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Wire {
     /// Unset or `netgraph`.
     #[default]
@@ -255,7 +256,7 @@ pub enum Wire {
 }
 
 /// What shapes one direction of a link; every field `None` is no shaping.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Shaping {
     /// `rate`.
     pub rate: Option<Bandwidth>,
@@ -278,7 +279,7 @@ pub struct Shaping {
 }
 
 /// One broadcast domain.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Segment {
     /// Its links.
     pub links: Vec<LinkId>,
@@ -291,7 +292,7 @@ pub struct Segment {
 }
 
 /// One command of `exec:`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exec {
     /// The command line as written; split by us, never by a shell.
     pub command: String,
@@ -300,7 +301,7 @@ pub struct Exec {
 }
 
 /// A kernel family that `exec` may be limited to; the simulator is a FreeBSD.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum System {
     /// `freebsd:`.
     FreeBsd,
@@ -309,7 +310,7 @@ pub enum System {
 }
 
 /// One entry of `checks:`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckSpec {
     /// `reach` or `no-reach`.
     pub expect: Expect,
@@ -326,7 +327,7 @@ pub struct CheckSpec {
 }
 
 /// What a check wants to see.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Expect {
     /// Every echo is answered.
     Reach,
@@ -335,7 +336,7 @@ pub enum Expect {
 }
 
 /// `family:` of a check.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum FamilyChoice {
     /// Every family both sides have.
     #[default]
