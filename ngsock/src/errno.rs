@@ -83,6 +83,7 @@ errnos! {
     ENOTEMPTY = 66, "directory not empty";
     ERPCMISMATCH = 73, "RPC version wrong";
     ENOSYS = 78, "function not implemented";
+    ENOMSG = 83, "no message of desired type";
     EPROTO = 92, "protocol error";
     ENOTCAPABLE = 93, "capabilities insufficient";
 }

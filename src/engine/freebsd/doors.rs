@@ -8,6 +8,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::abi::Errno;
+pub use crate::abi::ioctl::IoctlArgument;
+pub use crate::abi::jail::{JAIL_CREATE, JAIL_DYING, JAIL_UPDATE, JailParam};
 
 /// A socket held by the doors. It acts in the vnet of whoever opened it, for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -39,7 +41,7 @@ pub enum SocketKind {
     Inet,
     /// `AF_INET6` datagrams: IPv6 address ioctls.
     Inet6,
-    /// `AF_NETLINK`, `NETLINK_ROUTE`.
+    /// `AF_NETLINK`, `NETLINK_ROUTE`; the doors switch `NETLINK_CAP_ACK` and `NETLINK_EXT_ACK` on.
     Netlink,
     /// `PF_ROUTE`.
     Route,
@@ -91,16 +93,6 @@ pub trait RouteDoor {
     fn route_receive(&mut self, sock: Sock, buffer: &mut Vec<u8>) -> Result<bool, Errno>;
 }
 
-/// The argument of an ioctl: its bytes and what the pointer in it points at.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct IoctlArgument {
-    /// The structure itself; pointers inside are zero here and filled in by the door.
-    pub bytes: Vec<u8>,
-    /// Offset of the pointer and the memory behind it, which may hold a pointer again (`ifdrv` to `ifbifconf`
-    /// to the array of `ifbreq`).
-    pub pointer: Option<(usize, Box<IoctlArgument>)>,
-}
-
 /// ioctl(2) on a socket.
 pub trait IoctlDoor {
     /// ioctl(2) by our own process on `sock`, which may come from a jail: the socket's vnet, our privileges.
@@ -117,15 +109,6 @@ pub trait IoctlDoor {
     fn helper_ioctl(&mut self, helper: Helper, request: u32, argument: &mut IoctlArgument) -> Result<(), Errno>;
 }
 
-/// One name/value pair of jail_set(2) and jail_get(2), in the order in which it is given.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct JailParam {
-    /// The name without its NUL; the door adds it.
-    pub name: String,
-    /// The value's bytes, NUL included for strings; `None` is a NULL pointer of length 0 (booleans).
-    pub value: Option<Vec<u8>>,
-}
-
 /// A refusal of the jail system calls.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JailRefusal {
@@ -134,13 +117,6 @@ pub struct JailRefusal {
     /// The kernel's own words from `errmsg`; often empty.
     pub message: String,
 }
-
-/// `JAIL_CREATE`.
-pub const JAIL_CREATE: i32 = 0x01;
-/// `JAIL_UPDATE`.
-pub const JAIL_UPDATE: i32 = 0x02;
-/// `JAIL_DYING`: jail_get(2) sees dying jails too.
-pub const JAIL_DYING: i32 = 0x08;
 
 /// Jails and what must be done inside them. The doors pass `errmsg` with every jail call themselves.
 pub trait JailDoor {
