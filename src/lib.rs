@@ -7,6 +7,9 @@
 //! ```
 
 pub mod abi;
+pub mod checks;
+pub mod cli;
+pub mod commands;
 pub mod diagnostic;
 pub mod engine;
 pub mod graph;

@@ -1,0 +1,228 @@
+//! What can be typed: clap types and nothing else, so help, completions and manual come from one place.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Declare a network in one YAML file; get it as VNET jails wired by netgraph, planned, applied, verified and
+/// removed without a trace.
+#[derive(Debug, Parser)]
+#[command(name = "cellblock", version, max_term_width = 100, propagate_version = true)]
+#[command(after_help = "Exit codes: 0 done, 1 a check failed, 2 changes (plan), 64 usage, 65 the file is wrong, \
+                        66 no such file, lab or node, 69 engine not available, 70 bug, 71 kernel refused (undone), \
+                        73 could not be undone, 75 lab locked, 77 not permitted, 78 bad state or host.")]
+pub struct Cli {
+    /// What every verb understands.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// What every verb understands.
+#[derive(Args, Clone, Debug)]
+pub struct Global {
+    /// Take FILE as the topology, whatever it is called (`-` is standard input)
+    #[arg(short = 't', long = "topology", value_name = "FILE", global = true, conflicts_with = "lab")]
+    pub topology: Option<PathBuf>,
+    /// Mean the lab of that name, whatever files there are
+    #[arg(long, value_name = "NAME", global = true)]
+    pub lab: Option<String>,
+    /// Where the lab is to exist
+    #[arg(long, value_enum, global = true, env = "CELLBLOCK_ENGINE", hide_env_values = true)]
+    pub engine: Option<EngineChoice>,
+    /// Set a variable of the topology (repeatable)
+    #[arg(short = 's', long = "set", value_name = "KEY=VALUE", global = true)]
+    pub set: Vec<String>,
+    /// Give the lab another name than the file does
+    #[arg(long, value_name = "NAME", global = true, env = "CELLBLOCK_NAME", hide_env_values = true)]
+    pub name: Option<String>,
+    /// Give up waiting for the kernel after this time, such as 30s
+    #[arg(long, value_name = "TIME", global = true, env = "CELLBLOCK_TIMEOUT", hide_env_values = true)]
+    pub timeout: Option<String>,
+    /// Steps that may run at one time
+    #[arg(long, value_name = "N", global = true, env = "CELLBLOCK_JOBS", hide_env_values = true)]
+    pub jobs: Option<std::num::NonZeroUsize>,
+    /// How to write the result [env: CELLBLOCK_FORMAT, where the verb has that format]
+    #[arg(long, value_enum, global = true)]
+    pub format: Option<Format>,
+    /// Say nothing but the result and errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Say more on the way
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+    /// Where labs are remembered
+    #[arg(long, value_name = "DIR", global = true, env = "CELLBLOCK_STATE_DIR", hide_env_values = true)]
+    pub state_dir: Option<PathBuf>,
+}
+
+/// Where a lab is to exist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum EngineChoice {
+    /// The best one that works here
+    Auto,
+    /// VNET jails and netgraph
+    Freebsd,
+    /// Network namespaces
+    Linux,
+    /// A FreeBSD kernel simulated in this process
+    Sim,
+}
+
+/// How a result is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    Table,
+    /// For programs
+    Json,
+    /// For programs that prefer YAML
+    Yaml,
+    /// For CI systems (test)
+    Junit,
+    /// For Graphviz (graph)
+    Dot,
+    /// For Markdown pages (graph)
+    Mermaid,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Check a topology file and say everything that is wrong with it
+    Validate(ValidateArgs),
+    /// Show what `up` would change, and change nothing
+    Plan(PlanArgs),
+    /// Make the lab exist as the file says
+    #[command(visible_alias = "deploy")]
+    Up(UpArgs),
+    /// Remove a lab; needs no file
+    #[command(visible_alias = "destroy")]
+    Down(TargetArgs),
+    /// Show a lab as the kernel holds it
+    Inspect(InspectArgs),
+    /// Run a command in a node
+    Exec(ExecArgs),
+    /// Run the checks of the file on the running lab
+    Test(TestArgs),
+    /// Draw the topology
+    Graph(GraphArgs),
+    /// Say where the names, addresses, MACs and routes of a node come from
+    Explain(ExplainArgs),
+    /// Print the JSON Schema of topology files
+    Schema,
+    /// Say which engines work here, and what the others lack
+    Doctor,
+    /// Print a completion script for a shell
+    Completions(CompletionsArgs),
+}
+
+/// A topology file or a lab.
+#[derive(Args, Clone, Debug)]
+pub struct TargetArgs {
+    /// A file (contains `/`, ends in .yaml or .yml, or is `-`) or the name of a lab; the only topology file of the
+    /// directory if omitted
+    #[arg(value_name = "FILE|LAB")]
+    pub target: Option<String>,
+}
+
+/// Arguments of `validate`.
+#[derive(Args, Clone, Debug)]
+pub struct ValidateArgs {
+    /// The topology file.
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// Treat warnings, and what the engine cannot do, as errors
+    #[arg(long)]
+    pub strict: bool,
+}
+
+/// Arguments of `plan`.
+#[derive(Args, Clone, Debug)]
+pub struct PlanArgs {
+    /// The topology file.
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// Show the ngctl, ifconfig, jail and route lines that would do the same
+    #[arg(long)]
+    pub show_commands: bool,
+    /// Exit with 2 if there is something to change
+    #[arg(long)]
+    pub detailed_exitcode: bool,
+    /// Treat warnings, and what the engine cannot do, as errors
+    #[arg(long)]
+    pub strict: bool,
+}
+
+/// Arguments of `up`.
+#[derive(Args, Clone, Debug)]
+pub struct UpArgs {
+    /// The topology file.
+    #[command(flatten)]
+    pub target: TargetArgs,
+}
+
+/// Arguments of `inspect`.
+#[derive(Args, Clone, Debug)]
+pub struct InspectArgs {
+    /// The lab.
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// Map the kernel's names to the author's and back
+    #[arg(long)]
+    pub names: bool,
+    /// List every lab of the state directory
+    #[arg(long, conflicts_with_all = ["names", "target"])]
+    pub all: bool,
+}
+
+/// Arguments of `exec`.
+#[derive(Args, Clone, Debug)]
+pub struct ExecArgs {
+    /// The node, or NODE@LAB
+    #[arg(value_name = "NODE")]
+    pub node: String,
+    /// The program and its arguments
+    #[arg(value_name = "COMMAND", required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    pub command: Vec<String>,
+}
+
+/// Arguments of `test`.
+#[derive(Args, Clone, Debug)]
+pub struct TestArgs {
+    /// The lab, or the file it came from.
+    #[command(flatten)]
+    pub target: TargetArgs,
+}
+
+/// Arguments of `graph`.
+#[derive(Args, Clone, Debug)]
+pub struct GraphArgs {
+    /// The topology file.
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// Draw the kernel objects and their hooks instead of what the author wrote
+    #[arg(long)]
+    pub objects: bool,
+}
+
+/// Arguments of `explain`.
+#[derive(Args, Clone, Debug)]
+pub struct ExplainArgs {
+    /// The node, or one of its interfaces
+    #[arg(value_name = "NODE[:IF]")]
+    pub what: String,
+    /// The topology file.
+    #[command(flatten)]
+    pub target: TargetArgs,
+}
+
+/// Arguments of `completions`.
+#[derive(Args, Clone, Debug)]
+pub struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}

@@ -1,0 +1,130 @@
+//! What a verb works with: the options, the surroundings, the printer.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::io::Read;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::ValueEnum;
+use serde::Serialize;
+
+use crate::cli::{Format, Global};
+use crate::lab::EngineKind;
+use crate::model::Delay;
+use crate::output::{Failure, Printer, Status, json, yaml};
+use crate::topology::LoadOptions;
+
+/// What a command may know of the world around it.
+pub struct Environment {
+    /// A variable of the environment.
+    pub variable: Box<dyn Fn(&str) -> Option<OsString>>,
+    /// Standard input.
+    pub stdin: Box<dyn Read>,
+    /// Time since some fixed point.
+    pub now: Box<dyn Fn() -> Duration>,
+    /// Sixteen bytes nobody can guess.
+    pub entropy: Box<dyn Fn() -> Result<[u8; 16], String>>,
+    /// Whether we are root.
+    pub is_root: bool,
+    /// `freebsd`, `linux`, …
+    pub system: &'static str,
+    /// Our process.
+    pub process_id: u32,
+    /// How we were called: verb and what it is about, for others who wait for our lock.
+    pub invocation: String,
+}
+
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Environment").field("system", &self.system).finish_non_exhaustive()
+    }
+}
+
+/// What a verb works with.
+pub(super) struct Context<'a> {
+    pub(super) global: &'a Global,
+    pub(super) environment: &'a mut Environment,
+    pub(super) printer: &'a mut Printer,
+    began: Duration,
+}
+
+impl<'a> Context<'a> {
+    pub(super) fn new(global: &'a Global, environment: &'a mut Environment, printer: &'a mut Printer) -> Self {
+        let began = (environment.now)();
+        Self { global, environment, printer, began }
+    }
+
+    /// Seconds since the command began, as they are printed.
+    pub(super) fn seconds(&self) -> f64 {
+        (self.environment.now)().saturating_sub(self.began).as_secs_f64()
+    }
+
+    /// The format asked for, the first of `offered` if none was. A flag that the verb has no such format for is an
+    /// error; CELLBLOCK_FORMAT is meant for many verbs and only counts where it can.
+    pub(super) fn format(&self, offered: &[Format]) -> Result<Format, Failure> {
+        let default = offered.first().copied().unwrap_or(Format::Table);
+        if let Some(asked) = self.global.format {
+            return if offered.contains(&asked) { Ok(asked) } else { Err(wrong_format(asked, offered)) };
+        }
+        let Some(asked) = (self.environment.variable)("CELLBLOCK_FORMAT").filter(|text| !text.is_empty()) else {
+            return Ok(default);
+        };
+        let text = asked.to_string_lossy();
+        let asked = Format::from_str(&text, false)
+            .map_err(|_| Failure::usage(format!("CELLBLOCK_FORMAT names no format: `{text}`")))?;
+        Ok(if offered.contains(&asked) { asked } else { default })
+    }
+
+    /// `--timeout`.
+    pub(super) fn timeout(&self) -> Result<Option<Duration>, Failure> {
+        let Some(text) = &self.global.timeout else { return Ok(None) };
+        let Delay(nanoseconds) = text.parse().map_err(|error| {
+            Failure::usage(format!("--timeout: {error}")).hint("write a number and a unit, such as 30s or 500ms")
+        })?;
+        Ok(Some(Duration::from_nanos(nanoseconds)))
+    }
+
+    /// `-s` and `--name`.
+    pub(super) fn load_options(&self) -> Result<LoadOptions, Failure> {
+        let split = |text: &String| match text.split_once('=') {
+            Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+            _ => Err(Failure::usage(format!("-s wants KEY=VALUE, not `{text}`"))),
+        };
+        let overrides = self.global.set.iter().map(split).collect::<Result<_, _>>()?;
+        Ok(LoadOptions { overrides, name: self.global.name.clone() })
+    }
+
+    /// Where the labs of an engine are remembered: the option, else the system's place for root's real labs, else the
+    /// user's own.
+    pub(super) fn state_dir(&self, engine: EngineKind) -> Result<PathBuf, Failure> {
+        if let Some(dir) = &self.global.state_dir {
+            return Ok(dir.clone());
+        }
+        if engine != EngineKind::Sim && self.environment.is_root {
+            let system = if self.environment.system == "freebsd" { "/var/db/cellblock" } else { "/var/lib/cellblock" };
+            return Ok(PathBuf::from(system));
+        }
+        // The XDG rules: a relative path is to be ignored.
+        let place = |name: &str| (self.environment.variable)(name).map(PathBuf::from).filter(|dir| dir.is_absolute());
+        let base = place("XDG_STATE_HOME").or_else(|| place("HOME").map(|home| home.join(".local/state")));
+        base.map(|base| base.join("cellblock")).ok_or_else(|| {
+            Failure::new(Status::BadState, "no place to remember labs: neither XDG_STATE_HOME nor HOME is set")
+                .hint("name a directory with --state-dir")
+        })
+    }
+
+    /// Writes a result for programs.
+    pub(super) fn print_value(&mut self, format: Format, value: &impl Serialize) -> Result<(), Failure> {
+        let text = if format == Format::Yaml { yaml::render(value) } else { json::render(value) };
+        self.printer
+            .result(text.map_err(|error| Failure::new(Status::Bug, format!("cannot write the result: {error}")))?);
+        Ok(())
+    }
+}
+
+fn wrong_format(asked: Format, offered: &[Format]) -> Failure {
+    let name = |format: Format| format.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
+    let offered: Vec<String> = offered.iter().copied().map(name).collect();
+    Failure::usage(format!("this verb cannot write {}", name(asked))).hint(format!("it writes {}", offered.join(", ")))
+}

@@ -1,0 +1,36 @@
+//! `down`: remove a lab, by its record alone.
+
+use serde_json::json;
+
+use super::context::Context;
+use super::up::{Teller, tell_notes};
+use super::{site, topology};
+use crate::cli::{Format, TargetArgs};
+use crate::lab::{Access, ApplyOptions};
+use crate::output::{Failure, Status, amount};
+
+pub(super) fn run(context: &mut Context<'_>, args: &TargetArgs) -> Result<Status, Failure> {
+    let format = context.format(&[Format::Table, Format::Json, Format::Yaml])?;
+    let options = ApplyOptions { timeout: context.timeout()? };
+    let (lab, _) = topology::lab_of_target(context, args)?;
+    let mut site = site::open(context, Some(&lab), Access::Change)?;
+    let mut teller = Teller::new(context.printer);
+    let outcome = site.down(&lab, &options, &mut |progress| teller.tell(progress)).map_err(site::failure);
+    if outcome.is_ok() {
+        teller.finish();
+    }
+    let engine = site.engine();
+    let applied = site::close(site, outcome)?;
+    tell_notes(context.printer, &applied);
+    let seconds = context.seconds();
+    if format == Format::Table {
+        let steps = amount(applied.steps, "step");
+        context.printer.result(format!("lab down in {seconds:.2} s: {steps}, engine {}\n", engine.name()));
+    } else {
+        let value = json!({
+            "lab": lab, "engine": engine.name(), "seconds": seconds, "steps": applied.steps, "notes": applied.notes,
+        });
+        context.print_value(format, &value)?;
+    }
+    Ok(Status::Done)
+}
