@@ -1,15 +1,39 @@
 //! What the author wrote: texts, spans, includes, variables, repetition, decoding.
 
+mod choice;
 pub mod codes;
+mod decode;
+mod each;
+mod expr;
+mod file;
+mod fill;
+mod findings;
+mod grow;
+mod include;
+mod index;
+mod leaf;
+mod lower;
+mod net;
 pub mod reader;
+mod session;
+mod shapes;
 pub mod source;
+mod suggest;
+mod table;
+mod tree;
+mod vars;
 
 use std::path::PathBuf;
 
 use crate::diagnostic::Diagnostic;
 use crate::model::draft::Draft;
+use each::Expander;
+use fill::Filler;
+use lower::Parts;
 pub use reader::{DiskReader, FileReader};
+use session::Session;
 pub use source::Sources;
+use tree::Tree;
 
 /// Where the topology comes from.
 #[derive(Clone, Debug)]
@@ -63,7 +87,31 @@ impl Loaded {
 
 /// Reads a topology as far as it can be understood without asking what it means.
 #[must_use]
-pub fn load(_input: Input, _options: &LoadOptions, _files: &dyn FileReader) -> Loaded {
-    let diagnostics = vec![Diagnostic::error(codes::UNREADABLE, "not read")];
-    Loaded { sources: Sources::default(), draft: None, diagnostics }
+pub fn load(input: Input, options: &LoadOptions, files: &dyn FileReader) -> Loaded {
+    let mut session = Session::new(files);
+    let draft = draft(input, options, &mut session);
+    let sound = session.findings.errors() == 0;
+    Loaded { draft: draft.filter(|_| sound), sources: session.sources, diagnostics: session.findings.finish() }
+}
+
+fn draft(input: Input, options: &LoadOptions, session: &mut Session<'_>) -> Option<Draft> {
+    let root = match input {
+        Input::Path(path) => {
+            let source = session.read(&path, None)?;
+            include::assemble(source, Some(&path), session)?
+        }
+        Input::Bytes { name, bytes } => {
+            let source = session.text(name, bytes)?;
+            include::assemble(source, None, session)?
+        }
+    };
+    let parts = parts(root, options, session);
+    lower::lower(parts, options, session)
+}
+
+/// Variables and `each` go; what is left is the file as if it had been written out.
+fn parts(mut root: Tree, options: &LoadOptions, session: &mut Session<'_>) -> Parts {
+    let mut filler = Filler::new(session);
+    let vars = vars::resolve(root.take("vars"), &options.overrides, &mut filler);
+    Parts::new(root, &mut Expander::new(&mut filler, &vars))
 }

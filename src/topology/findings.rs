@@ -1,0 +1,88 @@
+//! The list of what is wrong: without repetitions, of bounded length, in the order of the texts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::codes;
+use crate::diagnostic::{Diagnostic, Label, Origin};
+
+/// More than this is not read by anybody.
+const MOST: usize = 100;
+
+/// Diagnostics on their way to the user.
+#[derive(Debug, Default)]
+pub struct Findings {
+    list: Vec<Diagnostic>,
+    seen: BTreeSet<(&'static str, Origin)>,
+    /// Where values that are used somewhere are written.
+    written: BTreeMap<Origin, Origin>,
+    left_off: usize,
+    errors: usize,
+}
+
+impl Findings {
+    /// Adds a finding; the same code at the same place (a template met again for its next row) is one finding.
+    pub fn push(&mut self, diagnostic: Diagnostic) {
+        self.errors += usize::from(diagnostic.is_error());
+        let place = diagnostic.labels.first().map(|label| label.origin);
+        if place.is_some_and(|origin| !self.seen.insert((diagnostic.code, origin))) {
+            return;
+        }
+        if self.list.len() < MOST {
+            self.list.push(diagnostic);
+        } else {
+            self.left_off += 1;
+        }
+    }
+
+    /// How many errors there were, repetitions included.
+    #[must_use]
+    pub fn errors(&self) -> usize {
+        self.errors
+    }
+
+    /// The value at `used` has the value at `written` in it, through a variable.
+    pub fn came_from(&mut self, used: Origin, written: Origin) {
+        self.written.entry(used).or_insert(written);
+    }
+
+    /// The list, in the order of the texts.
+    #[must_use]
+    pub fn finish(mut self) -> Vec<Diagnostic> {
+        // What is missing may stand in YAML that was refused.
+        if self.list.iter().any(|diagnostic| diagnostic.code == codes::UNUSED_YAML) {
+            self.list.retain(|diagnostic| diagnostic.code != codes::MISSING_KEY);
+        }
+        for diagnostic in &mut self.list {
+            let written = diagnostic.labels.first().and_then(|label| self.written.get(&label.origin));
+            if let Some(written) = written.filter(|_| diagnostic.code != codes::VARIABLE) {
+                diagnostic.labels.push(Label { origin: *written, text: "the value comes from here".into() });
+            }
+        }
+        self.list.sort_by_key(|diagnostic| diagnostic.labels.first().map(|label| label.origin));
+        if self.left_off > 0 {
+            let message = format!("{} more findings are not shown", self.left_off);
+            self.list.push(Diagnostic::error(codes::MORE, message));
+        }
+        self.list
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnostic::SourceId;
+
+    #[test]
+    fn repetitions_are_one_finding_and_the_list_is_sorted_and_short() {
+        let mut findings = Findings::default();
+        let at = |start| Origin { source: SourceId(0), start, end: start + 1 };
+        for start in (0..300).rev() {
+            findings.push(Diagnostic::error(codes::BAD_VALUE, "bad").at(at(start % 150), ""));
+        }
+        assert_eq!(findings.errors(), 300);
+        let list = findings.finish();
+        assert_eq!(list.len(), MOST + 1);
+        assert!(list[0].labels[0].origin < list[1].labels[0].origin);
+        assert_eq!(list[MOST].message, "50 more findings are not shown");
+    }
+}

@@ -1,0 +1,166 @@
+//! From the events of [`super::index`] to the value tree: keys, aliases, what a topology leaves out.
+
+use std::collections::BTreeMap;
+
+use super::codes;
+use super::findings::Findings;
+use super::index::{self, Item, ItemKind, MOST_DEPTH};
+use super::tree::{Entry, Scalar, Shape, Tree, is_null};
+use crate::diagnostic::{At, Diagnostic, Origin};
+
+/// Maps up to this size are searched key by key for duplicates.
+const SMALL: usize = 16;
+
+/// Builds the tree of a document and takes its events from `budget`. Keys beginning with `x-` are left out with their values.
+///
+/// `None` if the text is empty or a limit is passed; findings say why, and name every duplicate or odd key.
+pub fn grow(items: &[Item], budget: &mut usize, findings: &mut Findings) -> Option<Tree> {
+    let mut grower = Grower { items, budget, findings, alias: None, over: false };
+    let tree = grower.value(0, 0)?;
+    (!grower.over).then_some(tree)
+}
+
+struct Grower<'a> {
+    items: &'a [Item],
+    budget: &'a mut usize,
+    findings: &'a mut Findings,
+    /// The outermost alias that is being expanded: what is to blame for a limit.
+    alias: Option<Origin>,
+    /// A limit was passed; nothing more is built.
+    over: bool,
+}
+
+impl Grower<'_> {
+    fn value(&mut self, place: usize, depth: usize) -> Option<Tree> {
+        let items = self.items;
+        let item = items.get(place)?;
+        // A list or map is two events, as in the text.
+        let cost = if matches!(item.kind, ItemKind::Scalar { .. }) { 1 } else { 2 };
+        if self.over || *self.budget < cost {
+            return self.stop(index::too_many_events(self.alias.unwrap_or(item.origin)));
+        }
+        let shape = match &item.kind {
+            ItemKind::Alias(target) => {
+                let outer = self.alias;
+                self.alias = outer.or(Some(item.origin));
+                let value = self.value(*target, depth);
+                self.alias = outer;
+                return value;
+            }
+            ItemKind::Scalar { text, plain } => Shape::Scalar(Scalar { text: text.clone(), plain: *plain }),
+            _ if depth >= MOST_DEPTH => return self.stop(index::too_deep(self.alias.unwrap_or(item.origin))),
+            ItemKind::List => Shape::List(self.list(place, depth + 1)),
+            ItemKind::Map => Shape::Map(self.map(place, depth + 1)),
+        };
+        *self.budget = self.budget.saturating_sub(cost);
+        Some(Tree { origin: item.origin, shape })
+    }
+
+    fn stop(&mut self, diagnostic: Diagnostic) -> Option<Tree> {
+        if !self.over {
+            self.findings.push(diagnostic);
+        }
+        self.over = true;
+        None
+    }
+
+    fn list(&mut self, place: usize, depth: usize) -> Vec<Tree> {
+        let (mut next, end) = (place + 1, self.end(place));
+        let mut list = Vec::new();
+        while next < end && !self.over {
+            list.extend(self.value(next, depth));
+            next = self.end(next);
+        }
+        list
+    }
+
+    fn map(&mut self, place: usize, depth: usize) -> Vec<Entry> {
+        let (mut next, end) = (place + 1, self.end(place));
+        let mut map = Vec::new();
+        let mut seen = Seen::default();
+        while next < end && !self.over {
+            let (key, value) = (next, self.end(next));
+            next = self.end(value);
+            let Some(key) = self.key(key) else { continue };
+            if key.value.starts_with("x-") {
+                continue;
+            }
+            if let Some(first) = seen.insert(&key, &map) {
+                self.findings.push(duplicate(&key, first));
+                continue;
+            }
+            if let Some(value) = self.value(value, depth) {
+                map.push(Entry { key, value });
+            }
+        }
+        map
+    }
+
+    /// The text of a key, or a finding.
+    fn key(&mut self, place: usize) -> Option<At<String>> {
+        let items = self.items;
+        let mut item = items.get(place)?;
+        let origin = item.origin;
+        if let ItemKind::Alias(target) = item.kind {
+            item = items.get(target)?;
+        }
+        *self.budget = self.budget.saturating_sub(1);
+        match &item.kind {
+            ItemKind::Scalar { text, plain: true } if text == "<<" => {
+                let message = "merge keys (`<<`) are not used in topologies";
+                let help = "put what nodes share under `topology: kinds:` or `groups:`";
+                self.findings.push(Diagnostic::error(codes::UNUSED_YAML, message).at(origin, "").help(help));
+                None
+            }
+            ItemKind::Scalar { text, plain: true } if is_null(text) => {
+                self.findings.push(Diagnostic::error(codes::UNUSED_YAML, "a key is missing here").at(origin, ""));
+                None
+            }
+            ItemKind::Scalar { text, .. } => Some(At::new(text.clone(), origin)),
+            _ => {
+                let message = "a key must be text, not a list or map";
+                let help = "a value such as `{{ x }}` or `[a]: …` must stand between quotes";
+                self.findings.push(Diagnostic::error(codes::UNUSED_YAML, message).at(origin, "").help(help));
+                None
+            }
+        }
+    }
+
+    /// The place after an item and its contents.
+    fn end(&self, place: usize) -> usize {
+        self.items.get(place).map_or(usize::MAX, |item| item.end)
+    }
+}
+
+/// The diagnostic for a key that stands twice in a map.
+pub fn duplicate(key: &At<String>, first: Origin) -> Diagnostic {
+    Diagnostic::error(codes::DUPLICATE, format!("the key `{}` stands twice in this map", key.value))
+        .at(key.origin, "again here")
+        .at(first, "first here")
+        .help("keep one of them; the other would be lost")
+}
+
+/// The keys of one map: a search while it is small, a table from then on.
+#[derive(Debug, Default)]
+pub struct Seen {
+    table: BTreeMap<String, Origin>,
+}
+
+impl Seen {
+    /// Remembers a key; if `map` or the table has it already, where it stood first.
+    pub fn insert(&mut self, key: &At<String>, map: &[Entry]) -> Option<Origin> {
+        if map.len() < SMALL {
+            return map.iter().find(|entry| entry.key.value == key.value).map(|entry| entry.key.origin);
+        }
+        if self.table.is_empty() {
+            self.table = map.iter().map(|entry| (entry.key.value.clone(), entry.key.origin)).collect();
+        }
+        match self.table.get(&key.value) {
+            Some(first) => Some(*first),
+            None => {
+                self.table.insert(key.value.clone(), key.origin);
+                None
+            }
+        }
+    }
+}
