@@ -1,10 +1,40 @@
-//! The netgraph core: nodes, hooks, paths, generic commands; one file per node type.
+//! The netgraph of a FreeBSD 15.1 kernel: nodes, hooks, addresses, generic commands; one file per node type.
+//!
+//! All of it is per vnet but the list of types. A message is delivered, worked off with everything that follows
+//! from it, and answered before [`send`] returns, as the kernel does towards its caller. Frames wait on the
+//! kernel's queue between any two nodes.
+
+mod data;
+mod generic;
+mod hooks;
+mod label;
+mod life;
+mod message;
+mod node;
+mod path;
+mod socket;
+mod table;
+mod types;
+mod units;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::data::data;
+pub use self::node::pipe::TICK;
+pub use self::socket::{ControlSocket, bind, receive, send, set_receive_buffer, socket_close, socket_open};
+pub use self::types::{Types, load_module};
+
+use self::data::Wire;
+use self::life::{Graph, Removal};
+use self::node::{Kind, ether};
+use self::table::{Node, Nodes};
+use self::units::Units;
 use super::kernel::{Frame, IfIndex, Kernel, VnetId};
-use super::sockets::SockId;
-use crate::abi::Errno;
 
 /// A node's number in its vnet, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -15,97 +45,104 @@ pub struct NodeId(pub u32);
 pub struct HookId(pub u32);
 
 /// The nodes of one vnet.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Netgraph {}
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Netgraph {
+    nodes: Nodes,
+    /// The N of `ngethN`: per vnet, and taken wherever the interface is (`sys/netgraph/ng_eiface.c:669`).
+    eiface_units: Units,
+    /// The ether node of each interface that has one.
+    ethers: BTreeMap<IfIndex, NodeId>,
+}
 
-/// What waits in a control socket.
-#[derive(Clone, Debug, Default)]
-pub struct ControlSocket {}
+impl Default for Netgraph {
+    fn default() -> Self {
+        Self { nodes: Nodes::default(), eiface_units: Units::new(0, 0xffff), ethers: BTreeMap::new() }
+    }
+}
 
-/// Node types, newest first.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Types {}
+impl Netgraph {
+    /// How many nodes there are.
+    #[must_use]
+    pub fn node_count(&self) -> usize {
+        self.nodes.iter().count()
+    }
+
+    /// After loading: makes the indexes that are not saved.
+    ///
+    /// # Errors
+    /// What contradicts itself.
+    pub fn restore(&mut self) -> Result<(), &'static str> {
+        self.nodes.restore()
+    }
+}
 
 /// What a node asked the clock for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Timer {}
-
-/// kldload(2) of `netgraph` or an `ng_*` module; one that is loaded already is no error. `ng_ether` gives every
-/// Ethernet interface its node at once.
-///
-/// # Errors
-/// `ENOENT` if there is no such module.
-pub fn load_module(_kernel: &mut Kernel, _name: &str) -> Result<(), Errno> {
-    Err(Errno::ENOENT)
+pub enum Timer {
+    /// Frames in a pipe are due.
+    Pipe {
+        /// The node's vnet.
+        vnet: VnetId,
+        /// The node.
+        node: NodeId,
+    },
 }
-
-/// A control socket is opened in `vnet` and will be entered as `sock` (`SockId(kernel.sockets.next)`): makes its node.
-pub fn socket_open(_kernel: &mut Kernel, _vnet: VnetId, _sock: SockId) -> ControlSocket {
-    ControlSocket {}
-}
-
-/// SO_RCVBUF of a control socket, in bytes; 20480 at first.
-///
-/// # Errors
-/// `ENOBUFS` above what `kern.ipc.maxsockbuf` allows.
-pub fn set_receive_buffer(_kernel: &mut Kernel, _sock: SockId, _bytes: usize) -> Result<(), Errno> {
-    Err(Errno::ENOSYS)
-}
-
-/// A control socket is closed: its node goes.
-pub fn socket_close(_kernel: &mut Kernel, _vnet: VnetId, _socket: ControlSocket) {}
-
-/// bind(2): names the socket's node; `address` is what stands in `sg_data`, NUL included.
-///
-/// # Errors
-/// `EINVAL`, `EADDRINUSE`.
-pub fn bind(_kernel: &mut Kernel, _sock: SockId, _address: &[u8]) -> Result<(), Errno> {
-    Err(Errno::ENOSYS)
-}
-
-/// sendto(2) on a control socket: delivers the message and queues the reply.
-///
-/// # Errors
-/// As ng_socket.c gives them.
-pub fn send(_kernel: &mut Kernel, _sock: SockId, _path: &[u8], _datagram: &[u8]) -> Result<(), Errno> {
-    Err(Errno::ENOSYS)
-}
-
-/// recvfrom(2): source path and datagram, oldest first.
-pub fn receive(_kernel: &mut Kernel, _sock: SockId) -> Option<(Vec<u8>, Vec<u8>)> {
-    None
-}
-
-/// A frame arrives at a node.
-pub fn data(_kernel: &mut Kernel, _vnet: VnetId, _node: NodeId, _hook: HookId, _frame: Frame) {}
 
 /// A frame that the stack sends out of an eiface: leaves through the node's `ether` hook.
-pub fn eiface_transmit(_kernel: &mut Kernel, _vnet: VnetId, _node: NodeId, _frame: Frame) {}
+pub fn eiface_transmit(kernel: &mut Kernel, vnet: VnetId, node: NodeId, frame: Frame) {
+    let Kernel { vnets, work, .. } = kernel;
+    let node = vnets.get(&vnet).and_then(|vnet| vnet.netgraph.nodes.get(node));
+    if let Some(Node { kind: Kind::Eiface(eiface), hooks, .. }) = node
+        && let Some(ether) = eiface.ether.and_then(|hook| hooks.get(hook))
+    {
+        Wire { vnet, work }.send(ether, frame);
+    }
+}
 
 /// An interface appeared in its vnet (made, moved, or come home): its ether node may be made.
-pub fn interface_arrived(_kernel: &mut Kernel, _index: IfIndex) {}
+pub fn interface_arrived(kernel: &mut Kernel, index: IfIndex) {
+    ether::arrived(kernel, index);
+}
 
 /// An interface is about to leave its vnet or to be destroyed: its ether node goes.
-pub fn interface_leaves(_kernel: &mut Kernel, _index: IfIndex) {}
+pub fn interface_leaves(kernel: &mut Kernel, index: IfIndex) {
+    ether::leaves(kernel, index);
+}
 
 /// An interface was renamed: its ether node follows.
-pub fn interface_renamed(_kernel: &mut Kernel, _index: IfIndex) {}
+pub fn interface_renamed(kernel: &mut Kernel, index: IfIndex) {
+    ether::renamed(kernel, index);
+}
 
 /// Gives a frame from the wire to the hook `lower` of the interface's ether node; `Some` gives it back unused.
-pub fn ether_input(_kernel: &mut Kernel, _index: IfIndex, frame: Frame) -> Option<Frame> {
-    Some(frame)
+pub fn ether_input(kernel: &mut Kernel, index: IfIndex, frame: Frame) -> Option<Frame> {
+    ether::offer(kernel, index, ether::Tap::Lower, frame)
 }
 
 /// Offers a frame that the stack sends to the hook `upper` of the interface's ether node, before
 /// [`super::ifnet::transmit`]; `Some` gives it back unused.
-pub fn ether_output(_kernel: &mut Kernel, _index: IfIndex, frame: Frame) -> Option<Frame> {
-    Some(frame)
+pub fn ether_output(kernel: &mut Kernel, index: IfIndex, frame: Frame) -> Option<Frame> {
+    ether::offer(kernel, index, ether::Tap::Upper, frame)
 }
 
 /// A vnet dies: all its nodes go, with the interfaces of its eifaces wherever they are.
-pub fn vnet_destroy(_kernel: &mut Kernel, _vnet: VnetId) {}
+pub fn vnet_destroy(kernel: &mut Kernel, vnet: VnetId) {
+    let mut graph = Graph::new(kernel, vnet);
+    let ids: Vec<NodeId> =
+        graph.netgraph().map(|netgraph| netgraph.nodes.iter().map(|(id, _)| id).collect()).unwrap_or_default();
+    for id in ids {
+        graph.remove_node(id, Removal::ForGood);
+    }
+    graph.settle();
+}
 
 /// A timer of a node is due.
-pub fn timer(_kernel: &mut Kernel, timer: Timer) {
-    match timer {}
+pub fn timer(kernel: &mut Kernel, timer: Timer) {
+    let Timer::Pipe { vnet, node } = timer;
+    let Kernel { vnets, work, clock, random, .. } = kernel;
+    let found = vnets.get_mut(&vnet).and_then(|vnet| vnet.netgraph.nodes.get_mut(node));
+    if let Some(Node { kind: Kind::Pipe(pipe), hooks, .. }) = found {
+        pipe.tick(hooks, clock.now(), random, &mut Wire { vnet, work });
+        pipe.arm(vnet, node, clock);
+    }
 }

@@ -1,0 +1,177 @@
+//! The node types: one file each, brought together here.
+
+pub mod bridge;
+mod direction;
+pub mod echo;
+pub mod eiface;
+pub mod ether;
+pub mod hole;
+pub mod hub;
+mod link;
+pub mod pipe;
+pub mod socket;
+pub mod split;
+pub mod tee;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::link::Link;
+pub use self::socket::SocketNode;
+use super::hooks::{Hook, Hooks};
+use super::label::Label;
+use super::life::Graph;
+use super::message::{Answer, Call};
+use super::table::Node;
+use super::{HookId, NodeId};
+use crate::abi::Errno;
+use crate::sim::clock::Nanos;
+
+/// What a node is, with what its type keeps for it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Kind {
+    /// A control socket's node.
+    Socket(SocketNode),
+    /// The back end of an interface `ngethN`.
+    Eiface(eiface::Eiface),
+    /// A learning switch.
+    Bridge(Box<bridge::Bridge>),
+    /// A repeater.
+    Hub(hub::Hub),
+    /// Access to an Ethernet interface.
+    Ether(ether::Ether),
+    /// A link emulator.
+    Pipe(Box<pipe::Pipe>),
+    /// A tap.
+    Tee(Box<tee::Tee>),
+    /// A separator of directions.
+    Split(split::Split),
+    /// A sink.
+    Hole,
+    /// A mirror.
+    Echo,
+    /// The packet filter's node: without hooks here.
+    Ipfw,
+}
+
+/// What a node keeps for one of its hooks.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Private {
+    /// Nothing.
+    None,
+    /// A link of a bridge.
+    Link(Box<Link>),
+    /// What a hole swallowed.
+    Hole(hole::Swallowed),
+}
+
+/// What becomes of a node that lost a hook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It stays.
+    Stays,
+    /// It goes too.
+    Goes,
+}
+
+impl Fate {
+    /// The rule of most types: the node goes with its last hook.
+    fn with_last_hook(left: usize) -> Self {
+        if left == 0 { Self::Goes } else { Self::Stays }
+    }
+}
+
+impl Kind {
+    /// A node as its type's constructor makes it; eifaces are made by [`eiface::make`].
+    ///
+    /// # Errors
+    /// `EINVAL` for what only the kernel itself makes (`sys/netgraph/ng_ether.c:446`), `EOPNOTSUPP` for types that
+    /// are listed but not simulated.
+    pub fn new(kind: &Label, now: Nanos) -> Result<Self, Errno> {
+        match kind.as_bytes() {
+            b"bridge" => Ok(Self::Bridge(Box::new(bridge::Bridge::new(now)))),
+            b"hub" => Ok(Self::Hub(hub::Hub::default())),
+            b"pipe" => Ok(Self::Pipe(Box::default())),
+            b"tee" => Ok(Self::Tee(Box::default())),
+            b"split" => Ok(Self::Split(split::Split::default())),
+            b"hole" => Ok(Self::Hole),
+            b"echo" => Ok(Self::Echo),
+            b"socket" | b"ether" | b"ipfw" => Err(Errno::EINVAL),
+            _ => Err(Errno::EOPNOTSUPP),
+        }
+    }
+
+    /// The name of the type.
+    pub fn type_name(&self) -> Label {
+        let name = match self {
+            Self::Socket(_) => "socket",
+            Self::Eiface(_) => "eiface",
+            Self::Bridge(_) => "bridge",
+            Self::Hub(_) => "hub",
+            Self::Ether(_) => "ether",
+            Self::Pipe(_) => "pipe",
+            Self::Tee(_) => "tee",
+            Self::Split(_) => "split",
+            Self::Hole => "hole",
+            Self::Echo => "echo",
+            Self::Ipfw => "ipfw",
+        };
+        Label::new(name).unwrap_or_default()
+    }
+
+    /// Adds a hook if the type agrees, perhaps under another name. `loops` if the other end will be of this node.
+    ///
+    /// # Errors
+    /// The type's own.
+    pub fn new_hook(&mut self, hooks: &mut Hooks, name: Label, loops: bool) -> Result<HookId, Errno> {
+        match self {
+            Self::Eiface(eiface) => eiface.new_hook(hooks, name),
+            Self::Bridge(bridge) => bridge.new_hook(hooks, name, loops),
+            Self::Ether(ether) => ether.new_hook(hooks, name),
+            Self::Pipe(pipe) => pipe.new_hook(hooks, name),
+            Self::Tee(tee) => tee.new_hook(hooks, name),
+            Self::Split(split) => split.new_hook(hooks, name),
+            Self::Hole => hooks.add(name, Private::Hole(hole::Swallowed::default())),
+            Self::Socket(_) | Self::Hub(_) | Self::Echo => hooks.add(name, Private::None),
+            Self::Ipfw => Err(Errno::EINVAL),
+        }
+    }
+
+    /// A hook is gone, `left` are left.
+    pub fn disconnected(&mut self, hook: &Hook, left: usize) -> Fate {
+        match self {
+            Self::Socket(socket) if socket.linger => Fate::Stays,
+            Self::Hub(hub) if hub.persistent => Fate::Stays,
+            Self::Eiface(eiface) => {
+                eiface.ether = None;
+                Fate::Stays
+            }
+            Self::Bridge(bridge) => bridge.disconnected(hook, left),
+            Self::Ether(ether) => ether.disconnected(hook.id, left),
+            Self::Pipe(pipe) => pipe.disconnected(hook.id, left),
+            Self::Tee(tee) => tee.disconnected(hook.id, left),
+            Self::Split(split) => split.disconnected(hook.id, left),
+            Self::Socket(_) | Self::Hub(_) | Self::Hole | Self::Echo => Fate::with_last_hook(left),
+            Self::Ipfw => Fate::Stays,
+        }
+    }
+}
+
+/// A message arrives at a node and is its type's business.
+///
+/// # Errors
+/// The type's own; `EINVAL` for a cookie or command it does not know.
+pub(in crate::sim::netgraph) fn receive(graph: &mut Graph<'_>, to: NodeId, call: &Call<'_>) -> Answer {
+    let Some(Node { kind, hooks, .. }) = graph.node(to) else { return Err(Errno::ENOENT) };
+    match kind {
+        Kind::Bridge(bridge) => bridge.receive(hooks, call),
+        Kind::Hub(hub) => hub.receive(call),
+        Kind::Tee(tee) => tee.receive(hooks, call),
+        Kind::Hole => hole::receive(hooks, call),
+        Kind::Echo => echo::receive(call),
+        Kind::Socket(_) => socket::receive(graph, to, call),
+        Kind::Eiface(_) => eiface::receive(graph, to, call),
+        Kind::Ether(_) => ether::receive(graph, to, call),
+        Kind::Pipe(_) => pipe::receive(graph, to, call),
+        Kind::Split(_) | Kind::Ipfw => Err(Errno::EINVAL),
+    }
+}
