@@ -2,10 +2,24 @@
 //!
 //! Imports nothing but [`crate::diagnostic`]: no YAML, no graph, no system.
 
+mod allocate;
+mod check;
+pub mod codes;
 pub mod draft;
+pub mod explain;
+mod findings;
+pub mod mac;
+mod mtu;
 pub mod names;
 pub mod pattern;
+mod pools;
+mod prefix;
+mod resolve;
+mod routing;
+mod segments;
+mod subnets;
 pub mod units;
+mod wiring;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -13,9 +27,10 @@ use std::net::IpAddr;
 use ipnetwork::IpNetwork;
 use serde::{Deserialize, Serialize};
 
-use crate::diagnostic::{At, Diagnostic, Origin};
+use crate::diagnostic::{At, Origin};
 pub use names::{IfName, LabName, NameError, NodeName, natural_order};
 pub use pattern::Pattern;
+pub use resolve::resolve;
 pub use units::{Bandwidth, Delay, Mac, Mtu, Share, UnitError};
 
 /// A node, by its place in [`Model::nodes`].
@@ -67,6 +82,19 @@ impl NodeKind {
     #[must_use]
     pub fn is_layer2(self) -> bool {
         matches!(self, Self::Switch(_) | Self::Hub)
+    }
+}
+
+impl std::fmt::Display for NodeKind {
+    /// The word of the file.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Self::Host => "host",
+            Self::Router => "router",
+            Self::Switch(_) => "switch",
+            Self::Hub => "hub",
+            Self::SelfHost => "self",
+        })
     }
 }
 
@@ -155,6 +183,8 @@ pub enum MtuReason {
     Link,
     /// `mtu:` among the settings of the node.
     Node,
+    /// `mtu:` of the switch or hub that the link leads to.
+    Switch,
     /// Nothing: [`Mtu::ETHERNET`].
     Ethernet,
 }
@@ -199,6 +229,14 @@ pub struct Route {
     pub why: RouteReason,
     /// The text behind it.
     pub origin: Origin,
+}
+
+impl Route {
+    /// The key that routes are sorted by: family, prefix, next hop.
+    #[must_use]
+    pub fn order(&self) -> (IpAddr, u8, IpAddr) {
+        (self.to.ip(), self.to.prefix(), self.via)
+    }
 }
 
 /// How a route came about.
@@ -359,12 +397,4 @@ impl Model {
     pub fn node(&self, id: NodeId) -> &Node {
         &self.nodes[id.0]
     }
-}
-
-/// Decides everything that the draft leaves open and checks what it says.
-///
-/// # Errors
-/// Every finding, when at least one of them is an error; with `Ok` come the warnings.
-pub fn resolve(_draft: draft::Draft) -> Result<(Model, Vec<Diagnostic>), Vec<Diagnostic>> {
-    Err(vec![Diagnostic::error("M000", "not resolved")])
 }
