@@ -96,6 +96,7 @@ impl Teller<'_> {
             MtuReason::Interface => "of the interface",
             MtuReason::Link => "of the link",
             MtuReason::Node => "of the node",
+            MtuReason::Switch => "of the switch or hub at the other end",
             MtuReason::Ethernet => "Ethernet's",
         };
         let mut facts = vec![
