@@ -40,7 +40,7 @@ pub(super) fn send(kernel: &mut Kernel, index: IfIndex, to: Ipv4Addr, packet: Ve
         && let Some(mac) = entry.mac
         && !matches!(entry.state, Reachability::Reachable(until) if until <= now)
     {
-        wire::send_to(kernel, index, mac, packet);
+        wire::send_to(kernel, index, mac, &packet);
         return Ok(());
     }
     let tries = u32::try_from(sysctl(kernel, vnet, Sysctl::ArpMaxTries)).unwrap_or(0);

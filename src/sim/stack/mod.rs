@@ -9,17 +9,22 @@ mod address6;
 mod arp;
 mod dad;
 mod event;
+mod icmp4;
+mod icmp6;
 mod interface;
+mod ip4;
+mod ip6;
 mod nd;
 mod neighbour;
 mod packet;
 mod prefix;
+mod raw;
 mod route;
 mod sysctl;
 mod table;
 mod wire;
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::Ipv6Addr;
 
 use serde::{Deserialize, Serialize};
 
@@ -32,12 +37,12 @@ pub use self::interface::{Counters, InterfaceNet, Nd6, interface_arrives, interf
 pub use self::interface::{mac_changed, set_nd6_flags};
 pub use self::neighbour::{Neighbour, NeighbourView, Reachability, neighbour_add, neighbour_remove, neighbours};
 pub use self::prefix::{Prefix, needs_scope};
+pub use self::raw::{RawSocket, raw_receive, raw_send, raw_set_ttl};
 pub use self::route::*;
 pub use self::sysctl::{Sysctl, Sysctls, names as sysctl_names, sysctl_get, sysctl_set};
 pub use self::table::Table;
-use super::kernel::{Frame, IfIndex, Kernel, VnetId};
-use super::sockets::SockId;
-use crate::abi::Errno;
+pub use self::wire::input;
+use super::kernel::{IfIndex, Kernel, VnetId};
 
 /// Tables, caches and sysctls of one vnet.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -50,14 +55,12 @@ pub struct Stack {
     pub sysctls: Sysctls,
     /// The first loopback interface, `lo0` whatever its name is now.
     loopback: Option<IfIndex>,
+    /// The identification of the last IPv4 packet.
+    packet_id: u16,
     /// What happened and nobody fetched yet.
     #[serde(skip)]
     events: Vec<Event>,
 }
-
-/// What waits in a raw ICMP socket.
-#[derive(Clone, Debug, Default)]
-pub struct RawSocket {}
 
 /// What the stack asked the clock for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,20 +103,12 @@ fn loopback(kernel: &Kernel, vnet: VnetId) -> Option<IfIndex> {
     kernel.vnets.get(&vnet)?.stack.loopback
 }
 
-/// A frame for the stack of the interface's vnet.
-pub fn input(_kernel: &mut Kernel, _index: IfIndex, _frame: Frame) {}
-
-/// sendto(2) on a raw ICMP socket.
-///
-/// # Errors
-/// As the kernel's.
-pub fn raw_send(_kernel: &mut Kernel, _sock: SockId, _to: IpAddr, _scope: u32, _message: &[u8]) -> Result<(), Errno> {
-    Err(Errno::ENOSYS)
-}
-
-/// recvfrom(2) on a raw ICMP socket: source and bytes.
-pub fn raw_receive(_kernel: &mut Kernel, _sock: SockId) -> Option<(IpAddr, Vec<u8>)> {
-    None
+/// The identification of the next IPv4 packet of a vnet.
+fn next_id(kernel: &mut Kernel, vnet: VnetId) -> u16 {
+    of_mut(kernel, vnet).map_or(0, |stack| {
+        stack.packet_id = stack.packet_id.wrapping_add(1);
+        stack.packet_id
+    })
 }
 
 /// A timer of the stack is due.
@@ -121,7 +116,7 @@ pub fn timer(kernel: &mut Kernel, timer: Timer) {
     match timer {
         Timer::Dad { interface, address } => dad::timer(kernel, interface, address),
         Timer::Lifetime { interface, address } => address6::expire(kernel, interface, address),
-        Timer::Neighbour { .. } => {}
+        Timer::Neighbour { interface, address } => nd::timer(kernel, interface, address),
     }
 }
 

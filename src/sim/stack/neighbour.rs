@@ -168,7 +168,7 @@ pub(super) fn settle(kernel: &mut Kernel, index: IfIndex, address: IpAddr, mac: 
     entry.state = state;
     entry.asked = 0;
     for packet in std::mem::take(&mut entry.waiting) {
-        super::wire::send_to(kernel, index, mac, packet);
+        super::wire::send_to(kernel, index, mac, &packet);
     }
     true
 }

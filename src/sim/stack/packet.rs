@@ -7,8 +7,6 @@ pub(super) const IPV6_HEADER: usize = 40;
 pub(super) const ICMP_HEADER: usize = 8;
 pub(super) const PROTOCOL_ICMP: u8 = 1;
 pub(super) const PROTOCOL_ICMPV6: u8 = 58;
-/// `IP_DF` in the flags word.
-pub(super) const DONT_FRAGMENT: u16 = 0x4000;
 
 /// The fixed part of an IPv4 header, and where its payload is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use super::route::RTF_PINNED;
 use crate::sim::kernel::IfIndex;
 
 /// Where packets go next.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct NextHop {
     /// The router; `None` if destinations are on the link.
     pub gateway: Option<IpAddr>,
@@ -25,7 +25,7 @@ pub struct NextHop {
 }
 
 /// One way of a route.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Path {
     /// Where to.
     pub hop: NextHop,
@@ -181,7 +181,7 @@ impl Numbers {
             return shared.id;
         }
         let id = self.number();
-        self.hops.insert(hop.clone(), Shared { id, users: 1 });
+        self.hops.insert(*hop, Shared { id, users: 1 });
         id
     }
 

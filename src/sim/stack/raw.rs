@@ -1,0 +1,121 @@
+//! Raw ICMP sockets (`sys/netinet/raw_ip.c`, `sys/netinet6/raw_ip6.c`).
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::ip4::{self, Outgoing4};
+use super::ip6::{self, Outgoing6};
+use super::packet::{self, ICMP_HEADER, PROTOCOL_ICMP, PROTOCOL_ICMPV6};
+use crate::abi::Errno;
+use crate::sim::kernel::{IfIndex, Kernel, VnetId};
+use crate::sim::sockets::{Protocol, SockId};
+
+/// Octets that may wait in a socket; more is dropped, as with a receive buffer of that size.
+const MOST_WAITING: usize = 8 << 20;
+
+/// What waits in a raw ICMP socket, and its options.
+#[derive(Clone, Debug, Default)]
+pub struct RawSocket {
+    /// `IP_TTL`, `IPV6_UNICAST_HOPS`: of packets sent by it, if not the vnet's own.
+    pub ttl: Option<u8>,
+    waiting: VecDeque<(IpAddr, Vec<u8>)>,
+    octets: usize,
+}
+
+impl RawSocket {
+    fn push(&mut self, from: IpAddr, bytes: &[u8]) {
+        if self.octets.saturating_add(bytes.len()) <= MOST_WAITING {
+            self.octets += bytes.len();
+            self.waiting.push_back((from, bytes.to_vec()));
+        }
+    }
+
+    fn pop(&mut self) -> Option<(IpAddr, Vec<u8>)> {
+        let (from, bytes) = self.waiting.pop_front()?;
+        self.octets -= bytes.len();
+        Some((from, bytes))
+    }
+
+    /// Whether something waits.
+    #[must_use]
+    pub fn is_readable(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+}
+
+/// sendto(2) on a raw ICMP socket. The checksum of an ICMPv6 message is written by the kernel, that of an ICMP
+/// message is the caller's.
+///
+/// # Errors
+/// `EBADF` no such socket, `EAFNOSUPPORT` an address of the other family, `EINVAL` no whole ICMP header, and those
+/// of sending: `EHOSTUNREACH` without a route, `EADDRNOTAVAIL` without an address to send from, `ENETDOWN`,
+/// `EMSGSIZE` larger than the MTU, `EHOSTDOWN` the neighbour does not answer.
+pub fn raw_send(kernel: &mut Kernel, sock: SockId, to: IpAddr, scope: u32, message: &[u8]) -> Result<(), Errno> {
+    let socket = kernel.sockets.open.get(&sock).ok_or(Errno::EBADF)?;
+    let vnet = socket.vnet;
+    if message.len() < ICMP_HEADER {
+        return Err(Errno::EINVAL);
+    }
+    match (&socket.protocol, to) {
+        (Protocol::Icmp(options), IpAddr::V4(destination)) => {
+            let ttl = options.ttl;
+            let out = Outgoing4 { source: None, destination, protocol: PROTOCOL_ICMP, ttl, payload: message };
+            ip4::output(kernel, vnet, &out)
+        }
+        (Protocol::Icmp6(options), IpAddr::V6(destination)) => {
+            let hop_limit = options.ttl;
+            let scope = u16::try_from(scope).ok().filter(|index| *index != 0).map(IfIndex);
+            let out =
+                Outgoing6 { source: None, destination, scope, next: PROTOCOL_ICMPV6, hop_limit, payload: message };
+            ip6::output(kernel, vnet, &out)
+        }
+        (Protocol::Icmp(_) | Protocol::Icmp6(_), _) => Err(Errno::EAFNOSUPPORT),
+        _ => Err(Errno::EBADF),
+    }
+}
+
+/// recvfrom(2) on a raw ICMP socket: the source and, for IPv4, the whole packet, for IPv6 the ICMPv6 message.
+pub fn raw_receive(kernel: &mut Kernel, sock: SockId) -> Option<(IpAddr, Vec<u8>)> {
+    match &mut kernel.sockets.open.get_mut(&sock)?.protocol {
+        Protocol::Icmp(socket) | Protocol::Icmp6(socket) => socket.pop(),
+        _ => None,
+    }
+}
+
+/// `IP_TTL` or `IPV6_UNICAST_HOPS`; `None` is the vnet's default again.
+///
+/// # Errors
+/// `EBADF` if it is no raw ICMP socket.
+pub fn raw_set_ttl(kernel: &mut Kernel, sock: SockId, ttl: Option<u8>) -> Result<(), Errno> {
+    match kernel.sockets.open.get_mut(&sock).map(|socket| &mut socket.protocol) {
+        Some(Protocol::Icmp(socket) | Protocol::Icmp6(socket)) => {
+            socket.ttl = ttl;
+            Ok(())
+        }
+        _ => Err(Errno::EBADF),
+    }
+}
+
+/// A whole IPv4 packet with an ICMP message, for every socket of the vnet.
+pub(super) fn deliver4(kernel: &mut Kernel, vnet: VnetId, from: Ipv4Addr, bytes: &[u8]) {
+    for socket in kernel.sockets.open.values_mut().filter(|socket| socket.vnet == vnet) {
+        if let Protocol::Icmp(socket) = &mut socket.protocol {
+            socket.push(IpAddr::V4(from), bytes);
+        }
+    }
+}
+
+/// An ICMPv6 message, for every socket of the vnet.
+pub(super) fn deliver6(kernel: &mut Kernel, vnet: VnetId, from: Ipv6Addr, message: &[u8]) {
+    for socket in kernel.sockets.open.values_mut().filter(|socket| socket.vnet == vnet) {
+        if let Protocol::Icmp6(socket) = &mut socket.protocol {
+            socket.push(IpAddr::V6(from), message);
+        }
+    }
+}
+
+/// Writes the checksum of an ICMPv6 message.
+pub(super) fn checksum6(message: &mut [u8], source: Ipv6Addr, destination: Ipv6Addr) {
+    let seed = packet::pseudo6(source, destination, PROTOCOL_ICMPV6, message.len());
+    packet::write_checksum(message, seed);
+}
