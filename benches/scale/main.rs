@@ -129,7 +129,8 @@ fn all_pairs(nodes: usize) -> Result<(), Box<dyn Error>> {
     let plan = site.plan(&model)?;
     site.apply(&plan, Some(&model), &ApplyOptions { timeout: None }, &mut |_| {})?;
     let checks = checks::compile(&model).map_err(|findings| format!("{findings:?}"))?;
-    let probes: Vec<Probe> = checks.iter().flat_map(|check| check.probes().map(|p| question(&model, check, &p))).collect();
+    let probes: Vec<Probe> =
+        checks.iter().flat_map(|check| check.probes().map(|p| question(&model, check, &p))).collect();
     let (results, took) = timed(|| Ok(site.probe(&model.lab, &probes)?))?;
     let answered = results.iter().filter(|result| matches!(result, ProbeResult::Answered { .. })).count();
     assert_eq!(answered, probes.len(), "everybody is reached");
