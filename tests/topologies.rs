@@ -43,8 +43,18 @@ fn files() -> Vec<PathBuf> {
 fn all_twelve_are_here() -> Result<(), Failed> {
     let names: Vec<_> = files().iter().map(|file| file.file_stem().unwrap().to_string_lossy().into_owned()).collect();
     for name in [
-        "two-hosts", "office", "netgraph-howto", "epair-howto", "triangle-dual-stack", "ring-8-routers", "star-64",
-        "v6-only", "leaf-spine", "slow-wan", "stp-ring", "isp-fw",
+        "two-hosts",
+        "office",
+        "netgraph-howto",
+        "epair-howto",
+        "triangle-dual-stack",
+        "ring-8-routers",
+        "star-64",
+        "v6-only",
+        "leaf-spine",
+        "slow-wan",
+        "stp-ring",
+        "isp-fw",
     ] {
         require(names.iter().any(|have| have == name), || format!("topologies/{name}.yaml is missing"))?;
     }
@@ -126,7 +136,9 @@ fn run_checks(site: &mut Site, model: &Model) -> Result<(), Failed> {
             .map(|(pair, result)| format!("{}: {result:?}", pair.describe(model)))
             .collect();
         let (count, all) = (wrong.len(), pairs.len());
-        require(wrong.is_empty(), || format!("{}: {count} of {all}:\n{}", check.name, wrong[..count.min(20)].join("\n")))?;
+        require(wrong.is_empty(), || {
+            format!("{}: {count} of {all}:\n{}", check.name, wrong[..count.min(20)].join("\n"))
+        })?;
     }
     Ok(())
 }

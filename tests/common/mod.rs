@@ -1,5 +1,7 @@
 //! Running the program the way a user does: as a process, in a directory of its own, with a state directory of its own.
 
+#![allow(dead_code, reason = "each test program uses its own part")]
+
 use std::fs::File;
 use std::io::{Read as _, Seek as _};
 use std::path::{Path, PathBuf};
