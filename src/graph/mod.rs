@@ -1,3 +1,328 @@
-//! The graph of kernel objects: what exists because of what.
+//! The graph of kernel objects: what exists because of what. Orders, levels and teardown all come from it.
 
+mod build;
 pub mod dot;
+pub mod names;
+pub mod object;
+
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap, HashMap};
+use std::net::IpAddr;
+
+use ipnetwork::IpNetwork;
+use petgraph::Direction;
+use petgraph::graph::{DiGraph, NodeIndex};
+
+use crate::model::LabName;
+pub use build::{Numbering, build, is_shaped, place_of};
+pub use object::{
+    Address, Eiface, Epair, Hook, Hooks, IfBridge, Jail, Member, Name, Netgraph, NetgraphKind, Nic, Object, ObjectId,
+    PipeDirection, PipeSettings, Place, Placement, Route, Sysctl, Up,
+};
+
+/// The sysctl that says how often an IPv6 address is probed for before it may be used.
+pub const DAD_COUNT: &str = "net.inet6.ip6.dad_count";
+
+/// A graph that cannot be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum GraphError {
+    /// Two objects are recognised by the same name.
+    #[error("two objects would both be {0:?}")]
+    Twice(ObjectId),
+    /// Nothing says whose graph it is.
+    #[error("a graph without a lab")]
+    NoLab,
+    /// An object needs itself.
+    #[error("{0:?} needs itself")]
+    Cycle(ObjectId),
+}
+
+/// Whose object it is to the author.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Owner {
+    /// The lab's own.
+    Lab,
+    /// A node's.
+    Node(Name),
+    /// A link's, by its identity.
+    Link(Name),
+}
+
+/// Kernel objects and what each of them needs. Places in it are the order in which they were given.
+#[derive(Clone, Debug)]
+pub struct Graph {
+    /// The lab.
+    pub lab: LabName,
+    /// An edge points from what is needed to what needs it.
+    graph: DiGraph<(Owner, Object), ()>,
+    index: HashMap<ObjectId, NodeIndex>,
+    /// Creators of interfaces, by the interface's name in the lab jail.
+    makers: HashMap<Name, NodeIndex>,
+    /// Hook pairs by each of the nodes they join.
+    hooks: HashMap<Name, Vec<NodeIndex>>,
+    order: Vec<NodeIndex>,
+}
+
+impl Graph {
+    /// The graph of nothing.
+    #[must_use]
+    pub fn empty(lab: LabName) -> Self {
+        Self {
+            lab,
+            graph: DiGraph::new(),
+            index: HashMap::new(),
+            makers: HashMap::new(),
+            hooks: HashMap::new(),
+            order: Vec::new(),
+        }
+    }
+
+    /// Finds out what each object needs: of what is not among them, nothing.
+    ///
+    /// # Errors
+    /// Two objects of one identity.
+    pub fn new(lab: LabName, objects: Vec<(Owner, Object)>) -> Result<Self, GraphError> {
+        let mut graph = Self::empty(lab);
+        for (owner, object) in objects {
+            let id = object.id();
+            let node = graph.graph.add_node((owner, object));
+            if graph.index.insert(id.clone(), node).is_some() {
+                return Err(GraphError::Twice(id));
+            }
+        }
+        graph.register();
+        graph.connect();
+        graph.sort()?;
+        Ok(graph)
+    }
+
+    /// How many objects there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.order.is_empty()
+    }
+
+    /// Every object after everything it needs; ties in the order in which they were given.
+    pub fn in_order(&self) -> impl DoubleEndedIterator<Item = &Object> {
+        self.order.iter().map(|node| &self.graph[*node].1)
+    }
+
+    /// The object of that identity.
+    #[must_use]
+    pub fn get(&self, id: &ObjectId) -> Option<&Object> {
+        self.index.get(id).map(|node| &self.graph[*node].1)
+    }
+
+    /// Whose it is to the author.
+    #[must_use]
+    pub fn owner(&self, id: &ObjectId) -> Option<&Owner> {
+        self.index.get(id).map(|node| &self.graph[*node].0)
+    }
+
+    /// What an object needs directly, in order.
+    pub fn needs(&self, id: &ObjectId) -> impl Iterator<Item = &Object> {
+        let mut nodes: Vec<NodeIndex> = self
+            .index
+            .get(id)
+            .map(|node| self.graph.neighbors_directed(*node, Direction::Incoming).collect())
+            .unwrap_or_default();
+        nodes.sort_unstable();
+        nodes.into_iter().map(|node| &self.graph[node].1)
+    }
+
+    /// The object that makes the interface of that name in the lab jail.
+    #[must_use]
+    pub fn maker(&self, nic: &str) -> Option<&Object> {
+        self.makers.get(nic).map(|node| &self.graph[*node].1)
+    }
+
+    /// The hook pairs that a netgraph node has a part in.
+    pub fn hooks_of(&self, node: &str) -> impl Iterator<Item = &Hooks> {
+        self.hooks.get(node).into_iter().flatten().filter_map(|node| match &self.graph[*node].1 {
+            Object::Hooks(hooks) => Some(hooks),
+            _ => None,
+        })
+    }
+
+    /// Objects that may be made at the same time: each level needs only those before it. Teardown is the reverse.
+    #[must_use]
+    pub fn levels(&self) -> Vec<Vec<&Object>> {
+        let mut level_of = vec![0usize; self.graph.node_count()];
+        let mut levels: Vec<Vec<&Object>> = Vec::new();
+        for node in &self.order {
+            let needed = self.graph.neighbors_directed(*node, Direction::Incoming);
+            let level = needed.map(|other| level_of[other.index()] + 1).max().unwrap_or(0);
+            level_of[node.index()] = level;
+            if levels.len() <= level {
+                levels.resize_with(level + 1, Vec::new);
+            }
+            levels[level].push(&self.graph[*node].1);
+        }
+        levels
+    }
+
+    fn register(&mut self) {
+        for node in self.graph.node_indices() {
+            for nic in self.graph[node].1.nics() {
+                self.makers.insert(nic.name.clone(), node);
+            }
+            if let Object::Hooks(hooks) = &self.graph[node].1 {
+                for end in &hooks.ends {
+                    self.hooks.entry(end.node.clone()).or_default().push(node);
+                }
+            }
+        }
+    }
+
+    fn connect(&mut self) {
+        let finder = Finder::new(self);
+        let mut edges = Vec::with_capacity(self.graph.node_count() * 2);
+        for node in self.graph.node_indices() {
+            finder.needs(&self.graph[node].1, |needed| {
+                if needed != node {
+                    edges.push((needed, node));
+                }
+            });
+        }
+        for (needed, node) in edges {
+            self.graph.add_edge(needed, node, ());
+        }
+    }
+
+    /// Kahn's way, with the earliest given first.
+    fn sort(&mut self) -> Result<(), GraphError> {
+        let mut missing: Vec<usize> = self
+            .graph
+            .node_indices()
+            .map(|node| self.graph.neighbors_directed(node, Direction::Incoming).count())
+            .collect();
+        let mut ready: BinaryHeap<Reverse<NodeIndex>> =
+            self.graph.node_indices().filter(|node| missing[node.index()] == 0).map(Reverse).collect();
+        let mut order = Vec::with_capacity(missing.len());
+        while let Some(Reverse(node)) = ready.pop() {
+            order.push(node);
+            for next in self.graph.neighbors_directed(node, Direction::Outgoing) {
+                missing[next.index()] -= 1;
+                if missing[next.index()] == 0 {
+                    ready.push(Reverse(next));
+                }
+            }
+        }
+        if let Some(node) = self.graph.node_indices().find(|node| missing[node.index()] > 0) {
+            return Err(GraphError::Cycle(self.graph[node].1.id()));
+        }
+        self.order = order;
+        Ok(())
+    }
+}
+
+/// Looks up what an object needs.
+struct Finder<'g> {
+    graph: &'g Graph,
+    /// Placements by where they put an interface.
+    placed: HashMap<(&'g Place, &'g str), NodeIndex>,
+    /// Members of each if_bridge.
+    members: HashMap<&'g str, Vec<NodeIndex>>,
+    /// Addresses of each place by subnet.
+    subnets: HashMap<(&'g Place, IpNetwork), Vec<(NodeIndex, &'g Name)>>,
+    /// Prefix lengths that occur: IPv4, IPv6.
+    lengths: [BTreeSet<u8>; 2],
+}
+
+impl<'g> Finder<'g> {
+    fn new(graph: &'g Graph) -> Self {
+        let mut finder = Self {
+            graph,
+            placed: HashMap::new(),
+            members: HashMap::new(),
+            subnets: HashMap::new(),
+            lengths: [BTreeSet::new(), BTreeSet::new()],
+        };
+        for node in graph.graph.node_indices() {
+            match &graph.graph[node].1 {
+                Object::Placement(placement) => {
+                    finder.placed.insert((&placement.place, &placement.name), node);
+                }
+                Object::Member(member) => finder.members.entry(&member.bridge).or_default().push(node),
+                Object::Address(address) => {
+                    let key = (&address.place, network(address.net.ip(), address.net.prefix()));
+                    finder.subnets.entry(key).or_default().push((node, &address.interface));
+                    finder.lengths[usize::from(address.net.is_ipv6())].insert(address.net.prefix());
+                }
+                _ => {}
+            }
+        }
+        finder
+    }
+
+    fn needs(&self, object: &Object, mut found: impl FnMut(NodeIndex)) {
+        let mut want = |id: ObjectId| self.graph.index.get(&id).copied().into_iter().for_each(&mut found);
+        match object {
+            Object::Jail(jail) => {
+                if jail.place != Place::Lab {
+                    want(ObjectId::Jail(Place::Lab));
+                }
+            }
+            Object::Netgraph(_) | Object::Eiface(_) | Object::Epair(_) | Object::IfBridge(_) => {
+                want(ObjectId::Jail(Place::Lab));
+            }
+            Object::Hooks(hooks) => hooks.ends.iter().for_each(|end| want(ObjectId::Netgraph(end.node.clone()))),
+            Object::Placement(placement) => {
+                want(ObjectId::Jail(placement.place.clone()));
+                self.graph.makers.get(&placement.nic).copied().into_iter().for_each(found);
+            }
+            Object::Member(member) => {
+                want(ObjectId::IfBridge(member.bridge.clone()));
+                self.graph.makers.get(&member.member).copied().into_iter().for_each(found);
+            }
+            Object::Sysctl(sysctl) => want(ObjectId::Jail(sysctl.place.clone())),
+            Object::Address(address) => {
+                want(ObjectId::Sysctl(address.place.clone(), DAD_COUNT.into()));
+                self.interface(&address.place, &address.interface, found);
+            }
+            Object::Up(up) => {
+                // A port that comes up before it is known to take part in the spanning tree could close a loop.
+                want(ObjectId::Member(up.interface.clone()));
+                self.members.get(&*up.interface).into_iter().flatten().copied().for_each(&mut found);
+                self.interface(&up.place, &up.interface, found);
+            }
+            Object::Route(route) => self.route(route, found),
+        }
+    }
+
+    /// What puts an interface of that name there: its placement, its maker, or the jail it comes with.
+    fn interface(&self, place: &Place, name: &Name, mut found: impl FnMut(NodeIndex)) {
+        let placed = self.placed.get(&(place, &**name)).copied();
+        let made = || (*place == Place::Lab).then(|| self.graph.makers.get(name).copied()).flatten();
+        let jail = || self.graph.index.get(&ObjectId::Jail(place.clone())).copied();
+        placed.or_else(made).or_else(jail).into_iter().for_each(&mut found);
+    }
+
+    /// A route needs the addresses whose subnet its next hop is in, and their interfaces up.
+    fn route(&self, route: &Route, mut found: impl FnMut(NodeIndex)) {
+        for length in &self.lengths[usize::from(route.via.is_ipv6())] {
+            for (address, interface) in
+                self.subnets.get(&(&route.place, network(route.via, *length))).into_iter().flatten()
+            {
+                found(*address);
+                let up = ObjectId::Up(route.place.clone(), (*interface).clone());
+                self.graph.index.get(&up).copied().into_iter().for_each(&mut found);
+            }
+        }
+    }
+}
+
+/// The subnet of that length around an address.
+fn network(ip: IpAddr, length: u8) -> IpNetwork {
+    let whole = IpNetwork::new(ip, length).unwrap_or_else(|_| IpNetwork::from(ip));
+    IpNetwork::new(whole.network(), whole.prefix()).unwrap_or(whole)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,14 +1,70 @@
 //! What must happen for a kernel to hold a lab: steps in order, and the same as changes that a person can read.
 
+mod build;
+mod commands;
+mod diff;
+mod observed;
 pub mod render;
+mod step;
+mod words;
 
+use crate::graph::Owner;
 use crate::model::LabName;
+
+pub use build::build;
+pub use diff::Attribute;
+pub use observed::{Observed, ObservedInterface, ObservedJail, ObservedNode, Scope};
+pub use step::Step;
 
 /// The way from what a kernel holds to what a model wants. Only this module makes one; an engine runs it.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// The lab.
     pub lab: LabName,
+    /// What becomes of which object, in the order in which it happens; what goes comes last.
+    pub changes: Vec<Change>,
+    /// What to do, in an order that is safe.
+    pub steps: Vec<Planned>,
+    /// What a reader should know besides: keys that are not run here, one line each.
+    pub notes: Vec<String>,
+}
+
+/// A step and when it may be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Planned {
+    /// What to do.
+    pub step: Step,
+    /// Steps of one stage in different places need not wait for each other.
+    pub stage: usize,
+}
+
+/// What becomes of one object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// What.
+    pub action: Action,
+    /// Whose object it is to the author.
+    pub owner: Owner,
+    /// `jail`, `eiface`, `route`…
+    pub kind: &'static str,
+    /// What it is called.
+    pub name: String,
+    /// Of a new one all that we decide, of an old one what differs.
+    pub attributes: Vec<Attribute>,
+}
+
+/// What happens to an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// `+`
+    Create,
+    /// `~`
+    Change,
+    /// `-/+`
+    Replace,
+    /// `-`
+    Destroy,
 }
 
 /// How many objects a plan adds, changes, replaces and destroys.
@@ -28,16 +84,24 @@ impl Plan {
     /// What the last line of the text says.
     #[must_use]
     pub fn counts(&self) -> Counts {
-        Counts::default()
+        let mut counts = Counts::default();
+        for change in &self.changes {
+            match change.action {
+                Action::Create => counts.add += 1,
+                Action::Change => counts.change += 1,
+                Action::Replace => counts.replace += 1,
+                Action::Destroy => counts.destroy += 1,
+            }
+        }
+        counts
     }
 
     /// Whether there is nothing to do.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.counts() == Counts::default()
+        self.changes.is_empty() && self.steps.is_empty()
     }
 }
 
-/// What a kernel was seen to hold of a lab, in the words of the model.
-#[derive(Clone, Debug, Default, serde::Serialize)]
-pub struct Observed {}
+#[cfg(test)]
+mod tests;

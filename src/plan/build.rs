@@ -1,0 +1,331 @@
+//! Fates of objects as steps in order, and as changes for people.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::diff::{self, Attribute, Fate};
+use super::{Action, Change, Plan, Planned, Step, words};
+use crate::graph::{Eiface, Epair, Graph, Hooks, IfBridge, NetgraphKind, Nic, Object, ObjectId, Owner, Place};
+
+/// What must happen for a kernel that holds `observed` to hold `desired`.
+#[must_use]
+pub fn build(desired: &Graph, observed: &Graph) -> Plan {
+    let fates = diff::fates(desired, observed);
+    let mut builder = Builder {
+        desired,
+        observed,
+        fates: &fates,
+        joined: HashMap::new(),
+        ends: HashMap::new(),
+        floor: 0,
+        steps: Vec::new(),
+    };
+    builder.destroy();
+    builder.create();
+    let steps = builder.steps;
+    let lab_goes = fates.get(&ObjectId::Jail(Place::Lab)) == Some(&Fate::Destroy);
+    let steps = if lab_goes { whole_teardown(steps) } else { without_gaps(steps) };
+    Plan { lab: desired.lab.clone(), changes: changes(desired, observed, &fates), steps, notes: Vec::new() }
+}
+
+struct Builder<'p> {
+    desired: &'p Graph,
+    observed: &'p Graph,
+    fates: &'p HashMap<ObjectId, Fate>,
+    /// Hook pairs that their node was, or is to be, made with.
+    joined: HashMap<ObjectId, ()>,
+    /// In which stage and by whom an object's last step is done.
+    ends: HashMap<ObjectId, (usize, Place)>,
+    /// The first stage that is free.
+    floor: usize,
+    steps: Vec<Planned>,
+}
+
+impl Builder<'_> {
+    /// What goes, in the reverse of the order in which it came.
+    fn destroy(&mut self) {
+        for object in self.observed.in_order().rev() {
+            let id = object.id();
+            if !matches!(self.fates.get(&id), Some(Fate::Destroy | Fate::Replace(_))) {
+                continue;
+            }
+            let steps = self.removal(object);
+            let start = self.ends.remove(&id).unwrap_or((0, Place::Host));
+            let end = self.emit(steps, start);
+            for needed in self.observed.needs(&id) {
+                let later = self.ends.entry(needed.id()).or_insert_with(|| end.clone());
+                if later.0 < end.0 {
+                    *later = end.clone();
+                }
+            }
+        }
+        self.floor = self.steps.iter().map(|planned| planned.stage + 1).max().unwrap_or(0);
+        self.ends.clear();
+    }
+
+    /// What comes or changes, in order.
+    fn create(&mut self) {
+        for object in self.desired.in_order() {
+            let id = object.id();
+            let steps = match self.fates.get(&id) {
+                Some(Fate::Create | Fate::Replace(_)) => self.creation(object),
+                Some(Fate::Change(_)) => self.alteration(object),
+                _ => Vec::new(),
+            };
+            let needed = self.desired.needs(&id).filter_map(|needed| self.ends.get(&needed.id()));
+            let start = needed.max_by_key(|(stage, _)| *stage).cloned().unwrap_or((self.floor, Place::Host));
+            let end = self.emit(steps, start);
+            self.ends.insert(id, end);
+        }
+    }
+
+    /// Adds steps after `after`; where they end. A change of hands begins a new stage.
+    fn emit(&mut self, steps: Vec<Step>, after: (usize, Place)) -> (usize, Place) {
+        let (mut stage, mut lane) = after;
+        stage = stage.max(self.floor);
+        for step in steps {
+            let next = step.lane();
+            if next != lane {
+                stage += 1;
+            }
+            lane = next;
+            self.steps.push(Planned { step, stage });
+        }
+        (stage, lane)
+    }
+
+    fn removal(&self, object: &Object) -> Vec<Step> {
+        let going = |hooks: &&Hooks| {
+            let id = Object::Hooks((*hooks).clone()).id();
+            matches!(self.fates.get(&id), Some(Fate::Destroy | Fate::Replace(_)))
+        };
+        match object {
+            Object::Jail(jail) => vec![Step::RemoveJail(jail.clone())],
+            Object::Netgraph(node) => vec![Step::RemoveNetgraph { node: node.clone(), from: None }],
+            Object::Eiface(eiface) => vec![Step::RemoveEiface { eiface: eiface.clone(), from: None }],
+            Object::Epair(epair) => vec![Step::RemoveEpair(epair.clone())],
+            Object::IfBridge(bridge) => vec![Step::RemoveBridge(bridge.clone())],
+            Object::Hooks(hooks) => {
+                Some(hooks).filter(going).map(|hooks| Step::Part(hooks.clone())).into_iter().collect()
+            }
+            Object::Placement(placement) => {
+                let back = Step::Rename {
+                    place: placement.place.clone(),
+                    from: placement.name.clone(),
+                    to: placement.nic.clone(),
+                };
+                let rename = (placement.name != placement.nic).then_some(back);
+                rename.into_iter().chain([Step::TakeBack(placement.clone())]).collect()
+            }
+            Object::Member(member) => vec![Step::RemoveMember(member.clone())],
+            Object::Sysctl(sysctl) => default_of(&sysctl.name)
+                .filter(|value| *value != sysctl.value)
+                .map(|value| Step::SetSysctl {
+                    place: sysctl.place.clone(),
+                    name: sysctl.name.clone(),
+                    from: Some(sysctl.value.clone()),
+                    to: value.to_owned(),
+                })
+                .into_iter()
+                .collect(),
+            Object::Address(address) => vec![Step::RemoveAddress(address.clone())],
+            Object::Up(up) => vec![Step::SetDown(up.clone())],
+            Object::Route(route) => vec![Step::RemoveRoute(route.clone())],
+        }
+    }
+
+    fn creation(&mut self, object: &Object) -> Vec<Step> {
+        match object {
+            Object::Jail(jail) => vec![Step::CreateJail(jail.clone())],
+            Object::Netgraph(node) => {
+                let pipe = matches!(node.kind, NetgraphKind::Pipe(_));
+                let from = if pipe { self.birth(&node.name) } else { None };
+                vec![Step::CreateNetgraph { node: node.clone(), from }]
+            }
+            Object::Eiface(eiface) => {
+                let from = self.birth(&eiface.node);
+                vec![Step::CreateEiface { eiface: eiface.clone(), from }]
+            }
+            Object::Epair(epair) => vec![Step::CreateEpair(epair.clone())],
+            Object::IfBridge(bridge) => vec![Step::CreateBridge(bridge.clone())],
+            Object::Hooks(hooks) => {
+                let made = self.joined.contains_key(&object.id());
+                if made { Vec::new() } else { vec![Step::Join(hooks.clone())] }
+            }
+            Object::Placement(placement) => {
+                let place = placement.place.clone();
+                let mut steps = vec![Step::Give(placement.clone())];
+                steps.push(Step::Rename {
+                    place: place.clone(),
+                    from: placement.nic.clone(),
+                    to: placement.name.clone(),
+                });
+                if placement.no_dad {
+                    steps.push(Step::SetNoDad { place, interface: placement.name.clone(), off: true });
+                }
+                steps
+            }
+            Object::Member(member) => vec![Step::AddMember(member.clone())],
+            Object::Sysctl(sysctl) => {
+                let from = default_of(&sysctl.name).filter(|_| sysctl.place != Place::Host).map(str::to_owned);
+                let (place, name) = (sysctl.place.clone(), sysctl.name.clone());
+                vec![Step::SetSysctl { place, name, from, to: sysctl.value.clone() }]
+            }
+            Object::Address(address) => vec![Step::AddAddress(address.clone())],
+            Object::Up(up) => vec![Step::SetUp(up.clone())],
+            Object::Route(route) => vec![Step::AddRoute(route.clone())],
+        }
+    }
+
+    /// A hook pair with a node that exists already: the new one can be made from there, in one message.
+    fn birth(&mut self, node: &str) -> Option<Hooks> {
+        let found = self.desired.hooks_of(node).find(|hooks| {
+            let fate = self.fates.get(&Object::Hooks((*hooks).clone()).id());
+            let peer = hooks.seen_from(node).map(|(_, peer)| ObjectId::Netgraph(peer.node.clone()));
+            let stands = peer.is_some_and(|peer| {
+                self.ends.contains_key(&peer) || matches!(self.fates.get(&peer), Some(Fate::Keep | Fate::Change(_)))
+            });
+            stands && matches!(fate, Some(Fate::Create | Fate::Replace(_)))
+        })?;
+        self.joined.insert(Object::Hooks(found.clone()).id(), ());
+        Some(found.clone())
+    }
+
+    fn alteration(&self, object: &Object) -> Vec<Step> {
+        let Some(old) = self.observed.get(&object.id()) else { return Vec::new() };
+        match (old, object) {
+            (Object::Jail(old), Object::Jail(new)) => {
+                let differs = |(name, value): &(&String, &String)| old.parameters.get(*name) != Some(*value);
+                let to: BTreeMap<_, _> =
+                    new.parameters.iter().filter(differs).map(|(name, value)| (name.clone(), value.clone())).collect();
+                let from =
+                    to.keys().filter_map(|name| Some((name.clone(), old.parameters.get(name)?.clone()))).collect();
+                vec![Step::SetJail { place: new.place.clone(), from, to }]
+            }
+            (Object::Netgraph(old), Object::Netgraph(new)) => match (&old.kind, &new.kind) {
+                (NetgraphKind::Pipe(from), NetgraphKind::Pipe(to)) => {
+                    vec![Step::SetPipe { node: new.name.clone(), from: *from, to: *to }]
+                }
+                _ => Vec::new(),
+            },
+            (Object::Eiface(Eiface { nic: old, .. }), Object::Eiface(Eiface { nic: new, .. }))
+            | (Object::IfBridge(IfBridge { nic: old }), Object::IfBridge(IfBridge { nic: new })) => {
+                self.nic_changes(old, new)
+            }
+            (Object::Epair(Epair { ends: [old_a, old_b] }), Object::Epair(Epair { ends: [new_a, new_b] })) => {
+                let mut steps = self.nic_changes(old_a, new_a);
+                steps.extend(self.nic_changes(old_b, new_b));
+                steps
+            }
+            (Object::Sysctl(old), Object::Sysctl(new)) => vec![Step::SetSysctl {
+                place: new.place.clone(),
+                name: new.name.clone(),
+                from: Some(old.value.clone()),
+                to: new.value.clone(),
+            }],
+            (Object::Route(old), Object::Route(new)) => {
+                vec![Step::ChangeRoute { place: new.place.clone(), to: new.to, from: old.via, via: new.via }]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn nic_changes(&self, old: &Nic, new: &Nic) -> Vec<Step> {
+        let (place, interface) = diff::whereabouts(new, self.observed, self.fates);
+        let mut steps = Vec::new();
+        if old.mac != new.mac {
+            let (place, interface) = (place.clone(), interface.clone());
+            steps.push(Step::SetMac { place, interface, from: old.mac, to: new.mac });
+        }
+        if old.mtu != new.mtu {
+            let (place, interface) = (place.clone(), interface.clone());
+            steps.push(Step::SetMtu { place, interface, from: old.mtu, to: new.mtu });
+        }
+        if old.description != new.description {
+            let (from, to) = (old.description.clone(), new.description.clone());
+            steps.push(Step::SetDescription { place, interface, from, to });
+        }
+        steps
+    }
+}
+
+/// Stages numbered from 0, none of them empty.
+fn without_gaps(mut steps: Vec<Planned>) -> Vec<Planned> {
+    let used: BTreeSet<usize> = steps.iter().map(|planned| planned.stage).collect();
+    let numbers: BTreeMap<usize, usize> = used.into_iter().enumerate().map(|(number, stage)| (stage, number)).collect();
+    for planned in &mut steps {
+        planned.stage = numbers.get(&planned.stage).copied().unwrap_or(0);
+    }
+    steps
+}
+
+/// The lab jail takes everything inside with it: only what is outside of it has to be undone by itself.
+fn whole_teardown(steps: Vec<Planned>) -> Vec<Planned> {
+    let outside = |step: &Step| match step {
+        Step::RemoveJail(jail) => jail.place == Place::Lab,
+        Step::CreateJail(_) | Step::SetJail { .. } => false,
+        other => other.lane() == Place::Host,
+    };
+    let mut kept: Vec<Planned> = steps.into_iter().filter(|planned| outside(&planned.step)).collect();
+    for planned in &mut kept {
+        planned.stage = 0;
+    }
+    kept
+}
+
+/// What a sysctl has in a new network stack, where we know it.
+pub(super) fn default_of(name: &str) -> Option<&'static str> {
+    match name {
+        "net.inet.ip.forwarding" | "net.inet6.ip6.forwarding" => Some("0"),
+        crate::graph::DAD_COUNT => Some("1"),
+        _ => None,
+    }
+}
+
+fn changes(desired: &Graph, observed: &Graph, fates: &HashMap<ObjectId, Fate>) -> Vec<Change> {
+    let mut changes = Vec::new();
+    for object in desired.in_order() {
+        let id = object.id();
+        let (action, attributes) = match fates.get(&id) {
+            Some(Fate::Create) => (Action::Create, new_attributes(object)),
+            Some(Fate::Change(attributes)) => (Action::Change, attributes.clone()),
+            Some(Fate::Replace(attributes)) => (Action::Replace, attributes.clone()),
+            _ => continue,
+        };
+        if !follows_from_another(object, desired, fates, &action) {
+            changes.push(change(object, action, attributes, desired.owner(&id)));
+        }
+    }
+    for object in observed.in_order().rev() {
+        let id = object.id();
+        if fates.get(&id) == Some(&Fate::Destroy) && !follows_from_another(object, observed, fates, &Action::Destroy) {
+            changes.push(change(object, Action::Destroy, Vec::new(), observed.owner(&id)));
+        }
+    }
+    changes
+}
+
+/// Giving an interface to its node and setting it up belong to making it: said only when they happen alone.
+fn follows_from_another(object: &Object, graph: &Graph, fates: &HashMap<ObjectId, Fate>, action: &Action) -> bool {
+    if !matches!(object, Object::Up(_) | Object::Placement(_)) {
+        return false;
+    }
+    let id = object.id();
+    let mut carriers =
+        graph.needs(&id).filter(|needed| !matches!((object, needed), (Object::Placement(_), Object::Jail(_))));
+    carriers.any(|needed| match fates.get(&needed.id()) {
+        Some(Fate::Create) => *action == Action::Create,
+        Some(Fate::Replace(_)) => matches!(action, Action::Replace | Action::Create),
+        Some(Fate::Destroy) => *action == Action::Destroy,
+        _ => false,
+    })
+}
+
+fn new_attributes(object: &Object) -> Vec<Attribute> {
+    let attribute = |(name, value)| Attribute { name, old: None, new: Some(value), forces: false };
+    words::attributes(object).into_iter().map(attribute).collect()
+}
+
+fn change(object: &Object, action: Action, attributes: Vec<Attribute>, owner: Option<&Owner>) -> Change {
+    let (kind, name) = words::describe(object);
+    Change { action, owner: owner.cloned().unwrap_or(Owner::Lab), kind, name, attributes }
+}

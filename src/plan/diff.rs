@@ -1,0 +1,184 @@
+//! Desired against observed: what becomes of each object, and because of which attribute.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::words;
+use crate::graph::{Graph, NetgraphKind, Nic, Object, ObjectId, PipeSettings, Place};
+
+/// What becomes of an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It stays as it is.
+    Keep,
+    /// It is made.
+    Create,
+    /// It stays, with other attributes.
+    Change(Vec<Attribute>),
+    /// It is destroyed and made again.
+    Replace(Vec<Attribute>),
+    /// It is destroyed.
+    Destroy,
+}
+
+/// One attribute before and after.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Attribute {
+    /// Its name.
+    pub name: String,
+    /// Before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub old: Option<String>,
+    /// After.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub new: Option<String>,
+    /// It cannot change in place: it forces the object to be replaced.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub forces: bool,
+}
+
+/// Decides about every object of both graphs.
+pub(super) fn fates(desired: &Graph, observed: &Graph) -> HashMap<ObjectId, Fate> {
+    let mut fates = HashMap::with_capacity(desired.len());
+    for object in desired.in_order() {
+        let id = object.id();
+        let fate = match observed.get(&id) {
+            None => Fate::Create,
+            Some(old) => match forced(object, desired, observed, &fates) {
+                Some(attribute) => Fate::Replace(vec![attribute]),
+                None => compare(old, object),
+            },
+        };
+        fates.insert(id, fate);
+    }
+    for object in observed.in_order() {
+        fates.entry(object.id()).or_insert(Fate::Destroy);
+    }
+    fates
+}
+
+/// An object does not outlive what it needs: whether something that it rests on is made anew.
+fn forced(object: &Object, desired: &Graph, observed: &Graph, fates: &HashMap<ObjectId, Fate>) -> Option<Attribute> {
+    let id = object.id();
+    let replaced = desired
+        .needs(&id)
+        .filter(|needed| carries(needed, object))
+        .find(|needed| matches!(fates.get(&needed.id()), Some(Fate::Replace(_))));
+    let gone = || {
+        observed.needs(&id).filter(|needed| carries(needed, object)).find(|needed| desired.get(&needed.id()).is_none())
+    };
+    let needed = replaced.or_else(gone)?;
+    Some(Attribute {
+        name: words::describe(needed).0.to_owned(),
+        old: None,
+        new: Some(words::describe(needed).1),
+        forces: true,
+    })
+}
+
+/// Whether `object` goes when `needed` goes, as against merely having to come after it.
+fn carries(needed: &Object, object: &Object) -> bool {
+    match (needed, object) {
+        (Object::Sysctl(_), _) => false,
+        (Object::Member(member), Object::Up(up)) => member.member == up.interface,
+        _ => true,
+    }
+}
+
+fn compare(old: &Object, new: &Object) -> Fate {
+    let mut found = Attributes::default();
+    match (old, new) {
+        (Object::Jail(old), Object::Jail(new)) => {
+            for (name, value) in &new.parameters {
+                let before = old.parameters.get(name).cloned();
+                found.differ(name, before.unwrap_or_default(), value.clone(), creation_only(name));
+            }
+        }
+        (Object::Netgraph(old), Object::Netgraph(new)) => match (&old.kind, &new.kind) {
+            (NetgraphKind::Pipe(old), NetgraphKind::Pipe(new)) => found.pipe(old, new),
+            (old, new) => found.differ("type", old.type_name(), new.type_name(), true),
+        },
+        (Object::Eiface(old), Object::Eiface(new)) => found.nic("", &old.nic, &new.nic),
+        (Object::IfBridge(old), Object::IfBridge(new)) => found.nic("", &old.nic, &new.nic),
+        (Object::Epair(old), Object::Epair(new)) => {
+            found.nic("a ", &old.ends[0], &new.ends[0]);
+            found.nic("b ", &old.ends[1], &new.ends[1]);
+        }
+        (Object::Hooks(old), Object::Hooks(new)) => {
+            found.differ("peer", old.ends[1].to_string(), new.ends[1].to_string(), true);
+        }
+        (Object::Placement(old), Object::Placement(new)) => {
+            found.differ("place", old.place.to_string(), new.place.to_string(), true);
+            found.differ("name", &*old.name, &*new.name, true);
+        }
+        (Object::Member(old), Object::Member(new)) => {
+            found.differ("bridge", &*old.bridge, &*new.bridge, true);
+            found.differ("mtu", old.mtu.to_string(), new.mtu.to_string(), true);
+            found.differ("stp", old.stp.to_string(), new.stp.to_string(), true);
+        }
+        (Object::Sysctl(old), Object::Sysctl(new)) => found.differ("value", &*old.value, &*new.value, false),
+        (Object::Address(old), Object::Address(new)) => {
+            found.differ("prefix length", old.net.prefix().to_string(), new.net.prefix().to_string(), true);
+        }
+        (Object::Route(old), Object::Route(new)) => {
+            found.differ("via", old.via.to_string(), new.via.to_string(), false);
+        }
+        (Object::Up(_), Object::Up(_)) => {}
+        (old, new) => found.differ("kind", words::describe(old).0, words::describe(new).0, true),
+    }
+    found.fate()
+}
+
+/// Parameters that jail_set(2) takes only when a jail is made.
+fn creation_only(name: &str) -> bool {
+    matches!(name, "vnet" | "path" | "osrelease" | "osreldate" | "ip4" | "ip6")
+}
+
+#[derive(Default)]
+struct Attributes(Vec<Attribute>);
+
+impl Attributes {
+    fn differ(&mut self, name: &str, old: impl Into<String>, new: impl Into<String>, forces: bool) {
+        let (old, new) = (old.into(), new.into());
+        if old != new {
+            let known = |value: String| (!value.is_empty()).then_some(value);
+            self.0.push(Attribute { name: name.to_owned(), old: known(old), new: known(new), forces });
+        }
+    }
+
+    fn nic(&mut self, prefix: &str, old: &Nic, new: &Nic) {
+        self.differ(&format!("{prefix}name"), &*old.name, &*new.name, true);
+        self.differ(&format!("{prefix}mac"), old.mac.to_string(), new.mac.to_string(), false);
+        self.differ(&format!("{prefix}mtu"), old.mtu.to_string(), new.mtu.to_string(), false);
+        self.differ(&format!("{prefix}description"), &*old.description, &*new.description, false);
+    }
+
+    fn pipe(&mut self, old: &PipeSettings, new: &PipeSettings) {
+        let (old, new) = (words::pipe(old), words::pipe(new));
+        let names: BTreeMap<&str, ()> = old.keys().chain(new.keys()).map(|name| (name.as_str(), ())).collect();
+        for name in names.keys() {
+            let value = |of: &BTreeMap<String, String>| of.get(*name).cloned().unwrap_or_else(|| "off".to_owned());
+            self.differ(name, value(&old), value(&new), false);
+        }
+    }
+
+    fn fate(self) -> Fate {
+        if self.0.is_empty() {
+            Fate::Keep
+        } else if self.0.iter().any(|attribute| attribute.forces) {
+            Fate::Replace(self.0)
+        } else {
+            Fate::Change(self.0)
+        }
+    }
+}
+
+/// Where an interface can be configured while its maker's turn has come: at its place if it stays there, else in the lab jail.
+pub(super) fn whereabouts(nic: &Nic, observed: &Graph, fates: &HashMap<ObjectId, Fate>) -> (Place, crate::graph::Name) {
+    let id = ObjectId::Placement(nic.name.clone());
+    match (observed.get(&id), fates.get(&id)) {
+        (Some(Object::Placement(placement)), Some(Fate::Keep | Fate::Change(_))) => {
+            (placement.place.clone(), placement.name.clone())
+        }
+        _ => (Place::Lab, nic.name.clone()),
+    }
+}

@@ -1,0 +1,352 @@
+//! What a kernel was seen to hold of a lab, and the same as a graph of objects.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::IpAddr;
+
+use ipnetwork::IpNetwork;
+use serde::Serialize;
+
+use crate::graph::{
+    Address, Eiface, Epair, Graph, GraphError, Hook, Hooks, IfBridge, Jail, Member, Name, Netgraph, NetgraphKind, Nic,
+    Object, ObjectId, Owner, PipeSettings, Place, Placement, Route, Sysctl, Up,
+};
+use crate::model::{Mac, Mtu};
+
+/// What to look at.
+#[derive(Clone, Debug, Default)]
+pub struct Scope {
+    /// jail(8)'s names to ask for, by place.
+    pub parameters: BTreeMap<Place, BTreeSet<String>>,
+    /// Sysctls to ask for, by place.
+    pub sysctls: BTreeMap<Place, BTreeSet<Name>>,
+    /// The host's own vnet holds something of ours, or is to.
+    pub host: bool,
+}
+
+impl Scope {
+    /// What there is to see of the objects of these graphs.
+    #[must_use]
+    pub fn of(graphs: &[&Graph]) -> Self {
+        let mut scope = Self::default();
+        for object in graphs.iter().flat_map(|graph| graph.in_order()) {
+            match object {
+                Object::Jail(jail) => {
+                    let parameters = scope.parameters.entry(jail.place.clone()).or_default();
+                    parameters.extend(jail.parameters.keys().cloned());
+                }
+                Object::Sysctl(sysctl) => {
+                    scope.sysctls.entry(sysctl.place.clone()).or_default().insert(sysctl.name.clone());
+                    scope.host |= sysctl.place == Place::Host;
+                }
+                Object::Placement(placement) => scope.host |= placement.place == Place::Host,
+                _ => {}
+            }
+        }
+        scope
+    }
+}
+
+/// What a kernel was seen to hold of a lab.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Observed {
+    /// The lab jail and the jails of nodes.
+    #[serde(serialize_with = "by_text")]
+    pub jails: BTreeMap<Place, ObservedJail>,
+    /// Netgraph nodes of the lab jail, by name (`[id]` for those without).
+    pub netgraph: BTreeMap<Name, ObservedNode>,
+    /// Interfaces by place and present name; of the host only ours.
+    #[serde(serialize_with = "by_text")]
+    pub interfaces: BTreeMap<Place, BTreeMap<Name, ObservedInterface>>,
+    /// Members of if_bridges of the lab jail, and whether they take part in the spanning tree.
+    pub members: BTreeMap<Name, BTreeMap<Name, bool>>,
+    /// Routes through a gateway, by place.
+    #[serde(serialize_with = "by_text")]
+    pub routes: BTreeMap<Place, BTreeMap<IpNetwork, IpAddr>>,
+    /// Values of the sysctls asked for, by place.
+    #[serde(serialize_with = "by_text")]
+    pub sysctls: BTreeMap<Place, BTreeMap<Name, String>>,
+}
+
+/// A jail.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ObservedJail {
+    /// Its number.
+    pub jid: i32,
+    /// Parameters asked for, as jail(8) writes them.
+    pub parameters: BTreeMap<String, String>,
+}
+
+/// A netgraph node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ObservedNode {
+    /// Its number.
+    pub id: u32,
+    /// Its type.
+    pub kind: String,
+    /// Its hooks and what they are joined to.
+    pub hooks: BTreeMap<Name, Hook>,
+    /// Settings of an ng_pipe.
+    pub pipe: Option<PipeSettings>,
+    /// The present name of an eiface's interface.
+    pub interface: Option<Name>,
+}
+
+/// An interface.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ObservedInterface {
+    /// Its index.
+    pub index: u32,
+    /// Its MAC; `None` for a loopback.
+    pub mac: Option<Mac>,
+    /// Its MTU.
+    pub mtu: u32,
+    /// Its description.
+    pub description: String,
+    /// `IFF_UP`.
+    pub up: bool,
+    /// Whether it has a carrier.
+    pub carrier: bool,
+    /// The name it was born with: `epair3a`.
+    pub born: Option<Name>,
+    /// Its addresses, those that the kernel makes itself left out.
+    pub addresses: BTreeSet<IpNetwork>,
+    /// Addresses that are not usable yet, or never will be: tentative, duplicated.
+    pub unusable: BTreeSet<IpNetwork>,
+}
+
+fn by_text<V: Serialize, S: serde::Serializer>(map: &BTreeMap<Place, V>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(map.iter().map(|(place, value)| (place.to_string(), value)))
+}
+
+impl Observed {
+    /// Whether nothing of the lab was seen.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.jails.is_empty() && self.interfaces.get(&Place::Host).is_none_or(BTreeMap::is_empty)
+    }
+
+    /// The same as objects. `known` is what we wanted there, then or now: it says which interface is which.
+    ///
+    /// # Errors
+    /// Two objects of one identity, which a kernel cannot hold.
+    pub fn graph(&self, known: &[&Graph]) -> Result<Graph, GraphError> {
+        let lab = known.first().map(|graph| graph.lab.clone()).ok_or(GraphError::NoLab)?;
+        let mut reader = Reader { observed: self, known, located: HashMap::new(), objects: Vec::new() };
+        reader.jails();
+        reader.netgraph();
+        reader.strays();
+        reader.placements();
+        reader.members();
+        reader.configuration();
+        Graph::new(lab, reader.objects)
+    }
+
+    fn interface(&self, place: &Place, name: &str) -> Option<&ObservedInterface> {
+        self.interfaces.get(place)?.get(name)
+    }
+}
+
+struct Reader<'o> {
+    observed: &'o Observed,
+    known: &'o [&'o Graph],
+    /// Interfaces whose identity is clear, by their name in the lab jail: where they are and what they are called there.
+    located: HashMap<Name, (Place, Name)>,
+    objects: Vec<(Owner, Object)>,
+}
+
+impl Reader<'_> {
+    fn push(&mut self, object: Object) {
+        let id = object.id();
+        let owner = self.known.iter().find_map(|graph| graph.owner(&id)).cloned().unwrap_or(Owner::Lab);
+        self.objects.push((owner, object));
+    }
+
+    fn jails(&mut self) {
+        for (place, jail) in &self.observed.jails {
+            self.push(Object::Jail(Jail { place: place.clone(), parameters: jail.parameters.clone() }));
+        }
+        for object in self.known.iter().flat_map(|graph| graph.in_order()) {
+            if let Object::Placement(placement) = object
+                && let Some(found) = self.placed(placement)
+            {
+                self.located.entry(placement.nic.clone()).or_insert((placement.place.clone(), found));
+            }
+        }
+        for name in self.observed.interfaces.get(&Place::Lab).into_iter().flat_map(BTreeMap::keys) {
+            self.located.insert(name.clone(), (Place::Lab, name.clone()));
+        }
+    }
+
+    /// What a placed interface is called now: the author's name, or still (again) the lab's.
+    fn placed(&self, placement: &Placement) -> Option<Name> {
+        [&placement.name, &placement.nic]
+            .into_iter()
+            .find(|name| self.observed.interface(&placement.place, name).is_some())
+            .cloned()
+    }
+
+    fn nic(&self, name: &Name) -> Option<Nic> {
+        let (place, present) = self.located.get(name)?;
+        let seen = self.observed.interface(place, present)?;
+        Some(Nic {
+            name: name.clone(),
+            mac: seen.mac.unwrap_or(Mac([0; 6])),
+            mtu: Mtu(u16::try_from(seen.mtu).unwrap_or(u16::MAX)),
+            description: seen.description.as_str().into(),
+        })
+    }
+
+    fn netgraph(&mut self) {
+        for (name, node) in &self.observed.netgraph {
+            match node.kind.as_str() {
+                "socket" | "ether" => {}
+                "eiface" => {
+                    if let Some(nic) = self.eiface_nic(name, node) {
+                        self.push(Object::Eiface(Eiface { node: name.clone(), nic }));
+                    }
+                }
+                other => {
+                    let kind = match (other, node.pipe) {
+                        ("bridge", _) => NetgraphKind::Bridge,
+                        ("hub", _) => NetgraphKind::Hub,
+                        ("pipe", Some(settings)) => NetgraphKind::Pipe(settings),
+                        (other, _) => NetgraphKind::Stray(other.to_owned()),
+                    };
+                    self.push(Object::Netgraph(Netgraph { name: name.clone(), kind }));
+                }
+            }
+        }
+        for (name, node) in &self.observed.netgraph {
+            for (hook, peer) in &node.hooks {
+                let here = Hook { node: name.clone(), hook: hook.clone() };
+                let ours = self.observed.netgraph.get(&peer.node).is_some_and(|peer| peer.kind != "socket");
+                if node.kind != "socket" && ours && here <= *peer {
+                    self.push(Object::Hooks(Hooks::new(here, peer.clone())));
+                }
+            }
+        }
+    }
+
+    /// The interface of an eiface node: what we know it to be, else whatever the kernel calls it.
+    fn eiface_nic(&self, node: &Name, seen: &ObservedNode) -> Option<Nic> {
+        let id = ObjectId::Netgraph(node.clone());
+        let wanted = self.known.iter().find_map(|graph| match graph.get(&id) {
+            Some(Object::Eiface(eiface)) => Some(&eiface.nic.name),
+            _ => None,
+        });
+        let present = seen.interface.as_ref()?;
+        wanted
+            .filter(|name| self.located.get(*name).is_some_and(|(_, now)| now == present))
+            .and_then(|name| self.nic(name))
+            .or_else(|| self.nic(present))
+            .or_else(|| {
+                Some(Nic { name: present.clone(), mac: Mac([0; 6]), mtu: Mtu::ETHERNET, description: "".into() })
+            })
+    }
+
+    /// Epairs and bridges: those we know, and those that were made and never named.
+    fn strays(&mut self) {
+        let mut epairs = BTreeSet::new();
+        for object in self.known.iter().flat_map(|graph| graph.in_order()) {
+            match object {
+                Object::Epair(epair) => {
+                    let [a, b] = [0, 1].map(|end| self.nic(&epair.ends[end].name));
+                    if let (Some(a), Some(b)) = (a, b)
+                        && epairs.insert(a.name.clone())
+                    {
+                        self.push(Object::Epair(Epair { ends: [a, b] }));
+                    }
+                }
+                Object::IfBridge(bridge) => {
+                    if let Some(nic) = self.nic(&bridge.nic.name)
+                        && epairs.insert(nic.name.clone())
+                    {
+                        self.push(Object::IfBridge(IfBridge { nic }));
+                    }
+                }
+                _ => {}
+            }
+        }
+        let unnamed: Vec<&Name> =
+            self.observed.interfaces.get(&Place::Lab).into_iter().flat_map(BTreeMap::keys).collect();
+        for name in unnamed {
+            let Some(nic) = self.nic(name) else { continue };
+            if name.starts_with("epair") {
+                let Some(stem) = name.strip_suffix('a').or_else(|| name.strip_suffix('b')) else { continue };
+                let other = format!("{stem}{}", if name.ends_with('a') { 'b' } else { 'a' });
+                if name.ends_with('b') && self.observed.interface(&Place::Lab, &other).is_some() {
+                    continue;
+                }
+                let far = Nic { name: other.into(), ..nic.clone() };
+                self.push(Object::Epair(Epair { ends: [nic, far] }));
+            } else if name.starts_with("bridge") {
+                self.push(Object::IfBridge(IfBridge { nic }));
+            }
+        }
+    }
+
+    fn placements(&mut self) {
+        let mut seen = BTreeSet::new();
+        for object in self.known.iter().flat_map(|graph| graph.in_order()) {
+            let Object::Placement(placement) = object else { continue };
+            let Some((place, name)) = self.located.get(&placement.nic) else { continue };
+            if *place != Place::Lab && seen.insert(placement.nic.clone()) {
+                let (place, name) = (place.clone(), name.clone());
+                self.push(Object::Placement(Placement { place, name, ..placement.clone() }));
+            }
+        }
+    }
+
+    fn members(&mut self) {
+        for (bridge, members) in &self.observed.members {
+            for (member, stp) in members {
+                let mtu = self.nic(member).map_or(Mtu::ETHERNET, |nic| nic.mtu);
+                self.push(Object::Member(Member { bridge: bridge.clone(), member: member.clone(), mtu, stp: *stp }));
+            }
+        }
+    }
+
+    fn configuration(&mut self) {
+        for (place, sysctls) in &self.observed.sysctls {
+            for (name, value) in sysctls {
+                let known = self.is_known(&ObjectId::Sysctl(place.clone(), name.clone()));
+                if known {
+                    let (place, name) = (place.clone(), name.clone());
+                    self.push(Object::Sysctl(Sysctl { place, name, value: value.clone() }));
+                }
+            }
+        }
+        let ours: BTreeSet<(Place, Name)> = self.located.values().cloned().collect();
+        for (place, interfaces) in &self.observed.interfaces {
+            for (name, seen) in interfaces {
+                self.interface(place, name, seen, ours.contains(&(place.clone(), name.clone())));
+            }
+        }
+        for (place, routes) in &self.observed.routes {
+            for (to, via) in routes {
+                if *place != Place::Host || self.is_known(&ObjectId::Route(place.clone(), *to)) {
+                    self.push(Object::Route(Route { place: place.clone(), to: *to, via: *via }));
+                }
+            }
+        }
+    }
+
+    /// Addresses and state of an interface that is ours, or that comes with a jail of ours: of others only what we wanted there.
+    fn interface(&mut self, place: &Place, name: &Name, seen: &ObservedInterface, placed: bool) {
+        let own = placed || (&**name == "lo0" && matches!(place, Place::Node(_)));
+        for net in &seen.addresses {
+            let address = Address { place: place.clone(), interface: name.clone(), net: *net };
+            if own || self.is_known(&ObjectId::Address(place.clone(), name.clone(), net.ip())) {
+                self.push(Object::Address(address));
+            }
+        }
+        let up = ObjectId::Up(place.clone(), name.clone());
+        if seen.up && self.is_known(&up) {
+            self.push(Object::Up(Up { place: place.clone(), interface: name.clone() }));
+        }
+    }
+
+    fn is_known(&self, id: &ObjectId) -> bool {
+        self.known.iter().any(|graph| graph.get(id).is_some())
+    }
+}

@@ -1,0 +1,109 @@
+//! Objects and their attributes in words.
+
+use std::collections::BTreeMap;
+
+use crate::graph::{NetgraphKind, Nic, Object, PipeDirection, PipeSettings, Place};
+use crate::model::{Bandwidth, Delay};
+
+/// Kind and name of an object.
+pub(super) fn describe(object: &Object) -> (&'static str, String) {
+    match object {
+        Object::Jail(jail) => ("jail", jail.place.to_string()),
+        Object::Netgraph(node) => match &node.kind {
+            NetgraphKind::Bridge => ("ng_bridge", node.name.to_string()),
+            NetgraphKind::Hub => ("ng_hub", node.name.to_string()),
+            NetgraphKind::Pipe(_) => ("ng_pipe", node.name.to_string()),
+            NetgraphKind::Stray(kind) => ("netgraph node", format!("{} of type {kind}", node.name)),
+        },
+        Object::Eiface(eiface) => ("eiface", eiface.nic.of().to_owned()),
+        Object::Epair(epair) => ("epair", format!("{} and {}", epair.ends[0].of(), epair.ends[1].of())),
+        Object::IfBridge(bridge) => ("if_bridge", bridge.nic.of().to_owned()),
+        Object::Hooks(hooks) => ("hooks", format!("{} - {}", hooks.ends[0], hooks.ends[1])),
+        Object::Placement(placement) => ("placement", format!("{} in {}", placement.name, placement.place)),
+        Object::Member(member) => ("member", format!("{} of {}", member.member, member.bridge)),
+        Object::Sysctl(sysctl) => ("sysctl", sysctl.name.to_string()),
+        Object::Address(address) => ("address", format!("{} on {}", address.net, address.interface)),
+        Object::Up(up) => ("up", up.interface.to_string()),
+        Object::Route(route) => ("route", destination(route.to)),
+    }
+}
+
+/// `default` or the prefix.
+pub(super) fn destination(to: ipnetwork::IpNetwork) -> String {
+    if to.prefix() == 0 {
+        if to.is_ipv4() { "default".to_owned() } else { "default (v6)".to_owned() }
+    } else {
+        to.to_string()
+    }
+}
+
+/// What there is to say of an object that is made.
+pub(super) fn attributes(object: &Object) -> Vec<(String, String)> {
+    let mut found: Vec<(String, String)> = Vec::new();
+    let mut say = |name: &str, value: String| found.push((name.to_owned(), value));
+    match object {
+        Object::Jail(jail) => jail.parameters.iter().for_each(|(name, value)| say(name, value.clone())),
+        Object::Netgraph(node) => {
+            if let NetgraphKind::Pipe(settings) = &node.kind {
+                found.extend(pipe(settings));
+            }
+        }
+        Object::Eiface(eiface) => {
+            say("node", eiface.node.to_string());
+            nic("", &eiface.nic, say);
+        }
+        Object::Epair(epair) => {
+            nic("a ", &epair.ends[0], &mut say);
+            nic("b ", &epair.ends[1], &mut say);
+        }
+        Object::IfBridge(bridge) => nic("", &bridge.nic, say),
+        Object::Placement(placement) => say("from", placement.nic.to_string()),
+        Object::Member(member) => {
+            if member.stp {
+                say("stp", "true".to_owned());
+            }
+        }
+        Object::Sysctl(sysctl) => say("value", sysctl.value.clone()),
+        Object::Route(route) => say("via", route.via.to_string()),
+        Object::Hooks(_) | Object::Address(_) | Object::Up(_) => {}
+    }
+    found
+}
+
+fn nic(prefix: &str, nic: &Nic, mut say: impl FnMut(&str, String)) {
+    say(&format!("{prefix}mac"), nic.mac.to_string());
+    say(&format!("{prefix}mtu"), nic.mtu.to_string());
+}
+
+/// An ng_pipe's settings that are on.
+pub(super) fn pipe(settings: &PipeSettings) -> BTreeMap<String, String> {
+    let mut words = BTreeMap::new();
+    if settings.delay > 0 {
+        words.insert("delay".to_owned(), Delay(settings.delay * 1000).to_string());
+    }
+    for (name, direction) in [("a2b", &settings.downstream), ("b2a", &settings.upstream)] {
+        let PipeDirection { bandwidth, one_error_in_bits, queue, duplicate } = *direction;
+        if bandwidth > 0 {
+            words.insert(format!("{name} rate"), Bandwidth(bandwidth).to_string());
+        }
+        if one_error_in_bits > 0 {
+            words.insert(format!("{name} ber"), format!("1 in {one_error_in_bits}"));
+        }
+        if queue > 0 {
+            words.insert(format!("{name} queue"), queue.to_string());
+        }
+        if duplicate > 0 {
+            words.insert(format!("{name} duplicate"), format!("{duplicate} %"));
+        }
+    }
+    words
+}
+
+/// The jail of a place, as jail(8) calls it; the host has none.
+pub(super) fn jail_name(lab: &str, place: &Place) -> Option<String> {
+    match place {
+        Place::Host => None,
+        Place::Lab => Some(lab.to_owned()),
+        Place::Node(node) => Some(format!("{lab}.{node}")),
+    }
+}
