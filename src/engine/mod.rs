@@ -1,3 +1,189 @@
 //! Engines realise steps on a kernel and read back what it holds.
 
 pub mod freebsd;
+mod lock;
+mod record;
+mod run;
+
+use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::abi::Errno;
+use crate::graph::Place;
+use crate::model::{IfName, NodeName};
+use crate::plan::{Observed, Plan, Scope, Step};
+
+pub use lock::{Lock, LockError};
+pub use record::{Phase, Record, RecordError, Records};
+pub use run::{Outcome, RunError, Undone, run};
+
+/// What an engine can do here.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Capabilities {
+    /// Jails carry the ownership token in a parameter of their own.
+    pub jail_meta: bool,
+    /// Modules that the lab needs and that were loaded just now; they stay.
+    pub loaded: Vec<String>,
+}
+
+/// Does single steps and looks; knows neither graph nor file.
+pub trait Engine {
+    /// Makes sure that the kernel can do what the plan wants.
+    ///
+    /// # Errors
+    /// What is missing.
+    fn prepare(&mut self, plan: &Plan) -> Result<Capabilities, EngineError>;
+
+    /// Does the steps of one place in order, up to the first that fails; some after it may have been done already.
+    /// As many results as steps.
+    fn perform(&mut self, place: &Place, steps: &[&Step]) -> Vec<StepResult>;
+
+    /// What the kernel holds of the lab.
+    ///
+    /// # Errors
+    /// The kernel's refusal; or a jail of the lab's name that is not ours.
+    fn observe(&mut self, scope: &Scope) -> Result<Observed, EngineError>;
+
+    /// Lets time pass for something that is about to happen by itself.
+    fn wait(&mut self, span: Duration);
+
+    /// Sends echoes, many at once; results in the order of `echoes`.
+    ///
+    /// # Errors
+    /// A prober that could not be set up.
+    fn probe(&mut self, echoes: &[Echo]) -> Result<Vec<EchoResult>, EngineError>;
+}
+
+/// What came of one step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StepResult {
+    /// Done.
+    Done,
+    /// Refused.
+    Failed(EngineError),
+    /// A step before it failed.
+    NotTried,
+}
+
+/// A refusal: object, call, errno.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EngineError {
+    /// What was meant to happen, lower case, objects in backticks.
+    pub message: String,
+    /// The object.
+    pub object: String,
+    /// The call, in the kernel's words.
+    pub call: String,
+    /// The kernel's answer, if it gave one.
+    pub errno: Option<Errno>,
+    /// What the kernel or we know beyond the number.
+    pub detail: Option<String>,
+    /// What to do next.
+    pub hint: Option<String>,
+}
+
+impl EngineError {
+    /// A refusal of `call` on `object`.
+    #[must_use]
+    pub fn refused(object: impl Into<String>, call: impl Into<String>, errno: Errno) -> Self {
+        let (object, call) = (object.into(), call.into());
+        Self {
+            message: format!("{call} on `{object}` failed"),
+            object,
+            call,
+            errno: Some(errno),
+            detail: None,
+            hint: None,
+        }
+    }
+
+    /// Something that no errno says.
+    #[must_use]
+    pub fn strange(object: impl Into<String>, call: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            object: object.into(),
+            call: call.into(),
+            errno: None,
+            detail: None,
+            hint: None,
+        }
+    }
+
+    /// Adds what is known beyond the number.
+    #[must_use]
+    pub fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
+
+    /// Says what to do next.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl fmt::Display for EngineError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        if let Some(errno) = self.errno {
+            write!(f, ": {errno}")?;
+        }
+        match &self.detail {
+            Some(detail) => write!(f, ": {detail}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for EngineError {}
+
+/// One echo test.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Echo {
+    /// Who sends.
+    pub from: Place,
+    /// To which address.
+    pub to: IpAddr,
+    /// Out of which interface, for link-local addresses.
+    pub interface: Option<IfName>,
+    /// How often to try.
+    pub tries: u32,
+    /// How long to wait for the answer of one try.
+    pub timeout: Duration,
+}
+
+/// What came of one echo test.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EchoResult {
+    /// Answered.
+    Answered {
+        /// Which try, from 1.
+        attempt: u32,
+        /// How long it took.
+        after: Duration,
+    },
+    /// Silence.
+    Silent,
+    /// There is no way, said the sender's own stack or an ICMP error.
+    Unreachable(String),
+    /// It could not be sent for another reason.
+    Failed(String),
+}
+
+/// The jail of a place as the host calls it.
+#[must_use]
+pub fn jail_name(lab: &str, place: &Place) -> Option<String> {
+    match place {
+        Place::Host => None,
+        Place::Lab => Some(lab.to_owned()),
+        Place::Node(node) => Some(node_jail(lab, node)),
+    }
+}
+
+fn node_jail(lab: &str, node: &NodeName) -> String {
+    format!("{lab}.{node}")
+}

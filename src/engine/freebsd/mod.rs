@@ -1,3 +1,145 @@
 //! The FreeBSD engine: plain logic over the doors, compiled and tested on every system.
 
+mod address;
+mod bridge;
+mod check;
 pub mod doors;
+mod interface;
+mod jail;
+mod module;
+mod netgraph;
+mod observe;
+mod probe;
+mod route;
+mod session;
+mod sysctl;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use self::doors::{Doors, Jid};
+use self::session::Session;
+use super::{Capabilities, Echo, EchoResult, Engine, EngineError, StepResult};
+use crate::graph::Place;
+use crate::model::LabName;
+use crate::plan::{Observed, Plan, Scope, Step};
+
+pub use check::check;
+
+/// How addresses and routes travel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum RouteMeans {
+    /// netlink(4).
+    #[default]
+    Netlink,
+    /// Address ioctls and the routing socket.
+    Rtsock,
+}
+
+/// The engine for one lab.
+#[derive(Debug)]
+pub struct FreeBsd<'d, D> {
+    doors: &'d mut D,
+    lab: LabName,
+    /// The lab jail bears it: a name alone proves nothing.
+    token: String,
+    means: RouteMeans,
+    /// Jails that were seen or made.
+    jids: BTreeMap<Place, Jid>,
+    /// Whether the lab jail can carry the token as `meta` (FreeBSD 15).
+    meta: Option<bool>,
+}
+
+impl<'d, D: Doors> FreeBsd<'d, D> {
+    /// The engine for a lab, whose jail bears `token`.
+    pub fn new(doors: &'d mut D, lab: LabName, token: &str, means: RouteMeans) -> Self {
+        Self { doors, lab, token: token.to_owned(), means, jids: BTreeMap::new(), meta: None }
+    }
+
+    /// What a person would call an interface of a place.
+    fn at(&self, place: &Place, interface: &str) -> String {
+        match place {
+            Place::Host => interface.to_owned(),
+            Place::Lab => format!("{}:{interface}", self.lab),
+            Place::Node(node) => format!("{node}:{interface}"),
+        }
+    }
+
+    fn step(&mut self, session: &mut Session, step: &Step) -> Result<(), EngineError> {
+        match step {
+            Step::CreateJail(jail) => self.create_jail(jail),
+            Step::RemoveJail(jail) => self.remove_jail(&jail.place),
+            Step::SetJail { place, to, .. } => self.set_jail(place, to),
+            Step::CreateNetgraph { node, from } => self.create_node(session, node, from.as_ref()),
+            Step::RemoveNetgraph { node, .. } => self.shutdown(session, &node.name),
+            Step::CreateEiface { eiface, from } => self.create_eiface(session, eiface, from.as_ref()),
+            Step::RemoveEiface { eiface, .. } => self.shutdown(session, &eiface.node),
+            Step::CreateEpair(epair) => self.create_epair(session, epair),
+            Step::RemoveEpair(epair) => self.remove_epair(session, epair),
+            Step::CreateBridge(bridge) => self.create_bridge(session, bridge),
+            Step::RemoveBridge(bridge) => self.destroy_interface(session, &bridge.nic.name),
+            Step::Join(hooks) => self.join(session, hooks),
+            Step::Part(hooks) => self.part(session, hooks),
+            Step::SetPipe { node, to, .. } => self.set_pipe(session, node, to),
+            Step::SetMac { interface, to, .. } => self.set_mac(session, interface, *to),
+            Step::SetMtu { interface, to, .. } => self.set_mtu(session, interface, *to),
+            Step::SetDescription { interface, to, .. } => self.set_description(session, interface, to),
+            Step::Give(placement) => self.give(session, placement),
+            Step::TakeBack(placement) => self.take_back(session, placement),
+            Step::Rename { from, to, .. } => self.rename(session, from, to),
+            Step::SetNoDad { interface, off, .. } => self.set_no_dad(session, interface, *off),
+            Step::AddMember(member) => self.add_member(session, member),
+            Step::RemoveMember(member) => self.remove_member(session, member),
+            Step::SetSysctl { name, to, .. } => self.set_sysctl(session, name, to),
+            Step::SetUp(up) => self.set_up(session, &up.interface, true),
+            Step::SetDown(up) => self.set_up(session, &up.interface, false),
+            Step::AddAddress(_)
+            | Step::RemoveAddress(_)
+            | Step::AddRoute(_)
+            | Step::RemoveRoute(_)
+            | Step::ChangeRoute { .. } => self.configure_one(session, step),
+        }
+    }
+}
+
+impl<D: Doors> Engine for FreeBsd<'_, D> {
+    fn prepare(&mut self, plan: &Plan) -> Result<Capabilities, EngineError> {
+        let loaded = self.load_modules(plan)?;
+        Ok(Capabilities { jail_meta: self.has_meta(), loaded })
+    }
+
+    fn perform(&mut self, place: &Place, steps: &[&Step]) -> Vec<StepResult> {
+        let mut results = Vec::with_capacity(steps.len());
+        let mut session = Session::new(place.clone());
+        while results.len() < steps.len() {
+            let rest = &steps[results.len()..];
+            let run = if self.means == RouteMeans::Netlink { address::run_length(rest) } else { 0 };
+            if run > 0 {
+                results.extend(self.configure(&mut session, &rest[..run]));
+            } else {
+                results.push(match self.step(&mut session, rest[0]) {
+                    Ok(()) => StepResult::Done,
+                    Err(error) => StepResult::Failed(error),
+                });
+            }
+            if results.iter().any(|result| matches!(result, StepResult::Failed(_))) {
+                break;
+            }
+        }
+        session.close(self.doors);
+        results.resize(steps.len(), StepResult::NotTried);
+        results
+    }
+
+    fn observe(&mut self, scope: &Scope) -> Result<Observed, EngineError> {
+        self.look(scope)
+    }
+
+    fn wait(&mut self, span: Duration) {
+        self.doors.wait(span, &[]);
+    }
+
+    fn probe(&mut self, echoes: &[Echo]) -> Result<Vec<EchoResult>, EngineError> {
+        self.echo(echoes)
+    }
+}

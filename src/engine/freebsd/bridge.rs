@@ -1,0 +1,49 @@
+//! Members of if_bridges.
+
+use super::FreeBsd;
+use super::doors::Doors;
+use super::interface::name;
+use super::session::Session;
+use crate::abi::Errno;
+use crate::abi::ioctl::bridge::{self, IFBIF_STP};
+use crate::engine::EngineError;
+use crate::graph::Member;
+
+impl<D: Doors> FreeBsd<'_, D> {
+    /// BRDGADD, and for the spanning tree BRDGSIFFLGS; the member is down until then, so no loop closes in between.
+    pub(super) fn add_member(&mut self, session: &mut Session, member: &Member) -> Result<(), EngineError> {
+        let (on, port) = (name(&member.bridge)?, name(&member.member)?);
+        self.control(session, &member.bridge, bridge::add_member(on, port))?;
+        if !member.stp {
+            return Ok(());
+        }
+        let found = self.control(session, &member.bridge, bridge::member(on, port))?;
+        let Some(mut settings) = bridge::member_of(&found) else {
+            return Err(EngineError::strange(&*member.member, "BRDGGIFFLGS", "the kernel's answer cannot be read"));
+        };
+        settings.flags |= IFBIF_STP;
+        self.control(session, &member.bridge, bridge::set_member(on, bridge::BRDGSIFFLGS, &settings)).map(drop)
+    }
+
+    /// BRDGDEL; one that is not there is what was wanted.
+    pub(super) fn remove_member(&mut self, session: &mut Session, member: &Member) -> Result<(), EngineError> {
+        let call = bridge::remove_member(name(&member.bridge)?, name(&member.member)?);
+        match self.control(session, &member.bridge, call) {
+            Err(error) if matches!(error.errno, Some(Errno::ENOENT | Errno::ENXIO)) => Ok(()),
+            other => other.map(drop),
+        }
+    }
+
+    /// The members of a bridge, and whether they take part in the spanning tree.
+    pub(super) fn members(&mut self, session: &mut Session, of: &str) -> Result<Vec<(String, bool)>, EngineError> {
+        let asked = self.control(session, of, bridge::members(name(of)?, 0))?;
+        let room = bridge::list_bytes_of(&asked).unwrap_or(0) / bridge::IFBREQ;
+        if room == 0 {
+            return Ok(Vec::new());
+        }
+        let found = self.control(session, of, bridge::members(name(of)?, room))?;
+        let members = bridge::members_of(&found)
+            .ok_or_else(|| EngineError::strange(of, "BRDGGIFS", "the kernel's list of members cannot be read"))?;
+        Ok(members.into_iter().map(|member| (member.name, member.flags & IFBIF_STP != 0)).collect())
+    }
+}

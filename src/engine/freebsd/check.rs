@@ -1,0 +1,129 @@
+//! What this engine cannot do of a model, said before the first step and at the place in the file.
+
+use crate::diagnostic::{At, Diagnostic};
+use crate::graph::is_shaped;
+use crate::model::{Link, Model, NodeKind, Shaping, SwitchDriver, Wire};
+
+/// ng_eiface's largest MTU (`sys/netgraph/ng_eiface.c:171`).
+const EIFACE_MTU: u16 = 9018;
+
+/// Interface indexes are 16 bits for the whole host, every lo0 counted (`sys/net/if.c:570`).
+const INTERFACES: usize = 60_000;
+
+/// Finds everything; an empty list means that the engine can do it.
+#[must_use]
+pub fn check(model: &Model) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    for link in &model.links {
+        check_shaping(link, &mut found);
+        check_wire(model, link, &mut found);
+        check_mtu(link, &mut found);
+    }
+    check_count(model, &mut found);
+    found
+}
+
+fn check_shaping(link: &Link, found: &mut Vec<Diagnostic>) {
+    for shaping in link.shaping.iter().flatten() {
+        let mut refuse = |what: &str, why: &str| {
+            found.push(
+                Diagnostic::error("E001", format!("the freebsd engine cannot do `{what}` on link `{}`", link.identity))
+                    .at(shaping.origin, why)
+                    .help("ng_pipe does rate, delay, duplicate, ber and queue"),
+            );
+        };
+        let Shaping { jitter, loss, corrupt, reorder, .. } = shaping.value;
+        for (name, set) in [("jitter", jitter.is_some()), ("loss", loss.is_some())]
+            .into_iter()
+            .chain([("corrupt", corrupt.is_some()), ("reorder", reorder.is_some())])
+        {
+            if set {
+                refuse(name, "ng_pipe has no such setting");
+            }
+        }
+        check_ranges(shaping, refuse);
+    }
+    let delays = [0, 1].map(|direction: usize| link.shaping[direction].as_ref().and_then(|shaping| shaping.delay));
+    if delays[0] != delays[1] {
+        let at = link.shaping.iter().flatten().find(|shaping| shaping.delay.is_some());
+        found.push(
+            Diagnostic::error(
+                "E002",
+                format!("the freebsd engine delays both directions of link `{}` alike", link.identity),
+            )
+            .at(at.map_or(link.origin, |shaping| shaping.origin), "an ng_pipe has one delay for both directions")
+            .help("write `delay` for the whole link"),
+        );
+    }
+}
+
+fn check_ranges(shaping: &At<Shaping>, mut refuse: impl FnMut(&str, &str)) {
+    let Shaping { rate, delay, duplicate, one_error_in_bits, queue, .. } = shaping.value;
+    if rate.is_some_and(|rate| !(100..=1_000_000_000).contains(&rate.0)) {
+        refuse("rate", "ng_pipe takes 100 bit/s to 1 Gbit/s and ignores the rest");
+    }
+    if delay.is_some_and(|delay| delay.0 >= 10_000_000_000) {
+        refuse("delay", "ng_pipe takes less than 10 s and ignores the rest");
+    }
+    if delay.is_some_and(|delay| delay.0 % 1000 != 0) {
+        refuse("delay", "ng_pipe counts in whole microseconds");
+    }
+    if duplicate.is_some_and(|share| share.0 > 500_000 || share.0 % 10_000 != 0) {
+        refuse("duplicate", "ng_pipe takes whole percents up to 50");
+    }
+    if one_error_in_bits.is_some_and(|bits| !(1..=1_000_000_000_000).contains(&bits)) {
+        refuse("ber", "ng_pipe takes one error in 1 to 10^12 bits");
+    }
+    if queue.is_some_and(|queue| queue < 5) {
+        refuse("queue", "ng_pipe keeps at least 5 packets");
+    }
+}
+
+fn check_wire(model: &Model, link: &Link, found: &mut Vec<Diagnostic>) {
+    if link.wire != Wire::Epair {
+        return;
+    }
+    let meets_netgraph = link
+        .ends
+        .iter()
+        .map(|end| model.node(end.node))
+        .find(|node| matches!(node.kind, NodeKind::Hub | NodeKind::Switch(SwitchDriver::Netgraph)));
+    if let Some(node) = meets_netgraph {
+        found.push(
+            Diagnostic::error("E003", format!("an epair cannot end at `{}`, which is made of netgraph", node.name))
+                .at(link.origin, "type: epair")
+                .help("give the switch `driver: if_bridge`, or leave `type` out: ng_ether would attach to every NIC of the host"),
+        );
+    } else if is_shaped(link) {
+        found.push(
+            Diagnostic::error("E004", format!("the epair `{}` cannot be shaped", link.identity))
+                .at(link.origin, "`tc` needs an ng_pipe between the ends")
+                .help("leave `type` out"),
+        );
+    }
+}
+
+fn check_mtu(link: &Link, found: &mut Vec<Diagnostic>) {
+    if link.wire != Wire::Epair && link.mtu.0 > EIFACE_MTU {
+        found.push(
+            Diagnostic::error("E005", format!("an eiface cannot have MTU {}", link.mtu))
+                .at(link.origin, format!("ng_eiface takes at most {EIFACE_MTU}"))
+                .help("`type: epair` takes any MTU"),
+        );
+    }
+}
+
+/// Every end of a link is an interface at most once, every jail has its lo0.
+fn check_count(model: &Model, found: &mut Vec<Diagnostic>) {
+    let ends = model.links.len() * 2;
+    let jails = model.nodes.iter().filter(|node| !node.kind.is_layer2()).count() + 1;
+    if ends + jails > INTERFACES {
+        found.push(
+            Diagnostic::error(
+                "E006",
+                format!("the lab needs up to {} interfaces, a host has {INTERFACES}", ends + jails),
+            )
+            .help("interface numbers of a FreeBSD kernel are 16 bits wide, for all jails together"),
+        );
+    }
+}

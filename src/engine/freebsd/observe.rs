@@ -1,0 +1,227 @@
+//! Looking: everything that a kernel holds of a lab, by dumps.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use ipnetwork::IpNetwork;
+use ngsock::node::{eiface, pipe};
+use ngsock::{NodeId, NodePath};
+
+use super::FreeBsd;
+use super::doors::{Doors, SocketKind};
+use super::netgraph::{failed, settings};
+use super::session::Session;
+use crate::abi::flags::{IFF_UP, IN6_IFF_DUPLICATED, IN6_IFF_TENTATIVE};
+use crate::engine::EngineError;
+use crate::graph::{Hook, Name, Place};
+use crate::model::Mac;
+use crate::netlink::reply::{Address, Answer, Link, Route};
+use crate::netlink::{Dialect, Requests};
+use crate::plan::{Observed, ObservedInterface, ObservedJail, ObservedNode, Scope};
+
+impl<D: Doors> FreeBsd<'_, D> {
+    pub(super) fn look(&mut self, scope: &Scope) -> Result<Observed, EngineError> {
+        let mut observed = Observed::default();
+        self.jids.clear();
+        if let Some(jid) = self.own_lab()? {
+            self.see_jail(&mut observed, scope, Place::Lab, jid)?;
+            for (child, jid) in self.children()? {
+                // A jail that is not named as a node can be is somebody else's below ours; it goes with the lab.
+                if let Ok(node) = child.parse() {
+                    self.see_jail(&mut observed, scope, Place::Node(node), jid)?;
+                }
+            }
+        }
+        let places: Vec<Place> = observed.jails.keys().cloned().chain(scope.host.then_some(Place::Host)).collect();
+        for place in places {
+            let mut session = Session::new(place);
+            let seen = self.see_place(&mut observed, scope, &mut session);
+            session.close(self.doors);
+            seen?;
+        }
+        Ok(observed)
+    }
+
+    fn see_jail(
+        &mut self,
+        observed: &mut Observed,
+        scope: &Scope,
+        place: Place,
+        jid: super::doors::Jid,
+    ) -> Result<(), EngineError> {
+        let names = scope.parameters.get(&place);
+        let parameters = self.jail_parameters(jid, names.into_iter().flatten())?;
+        self.jids.insert(place.clone(), jid);
+        observed.jails.insert(place, ObservedJail { jid: jid.0, parameters });
+        Ok(())
+    }
+
+    fn see_place(&mut self, observed: &mut Observed, scope: &Scope, session: &mut Session) -> Result<(), EngineError> {
+        let place = session.place.clone();
+        self.see_stack(observed, session)?;
+        if let Some(names) = scope.sysctls.get(&place) {
+            for name in names {
+                if let Some(value) = self.sysctl(session, name)? {
+                    observed.sysctls.entry(place.clone()).or_default().insert(name.clone(), value);
+                }
+            }
+        }
+        if place == Place::Lab {
+            self.see_bridges(observed, session)?;
+            self.see_netgraph(observed, session)?;
+        }
+        Ok(())
+    }
+
+    /// Interfaces, addresses and routes of one network stack: three dumps in one send.
+    fn see_stack(&mut self, observed: &mut Observed, session: &mut Session) -> Result<(), EngineError> {
+        let sock = self.sock(session, SocketKind::Netlink)?;
+        let mut requests = Requests::new(Dialect::FREEBSD, session.sequence);
+        requests.links();
+        requests.addresses(None);
+        requests.routes();
+        session.sequence = requests.next_sequence();
+        let (mut links, mut addresses, mut routes) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut done, mut error) = (0, None);
+        let place = session.place.clone();
+        self.ask(sock, &place.to_string(), requests.bytes(), |reply| {
+            match reply.answer {
+                Answer::Link { link, .. } => links.push(*link),
+                Answer::Address { address, .. } => addresses.push(address),
+                Answer::Route { route, .. } => routes.push(*route),
+                Answer::Done(errno) => {
+                    error = error.or(errno);
+                    done += 1;
+                }
+                Answer::Acknowledgement(answer) => {
+                    error = error.or(answer.error);
+                    done += usize::from(answer.error.is_some());
+                }
+                Answer::Other(_) | Answer::Malformed(_) => {}
+            }
+            done < 3
+        })?;
+        if let Some(errno) = error {
+            return Err(EngineError::refused(place.to_string(), "netlink dump", errno));
+        }
+        let ours = format!("cellblock {} ", self.lab);
+        let wanted = |link: &Link| {
+            place != Place::Host
+                || link.name == "lo0"
+                || link.description.as_deref().is_some_and(|d| d.starts_with(&ours))
+        };
+        let interfaces = interfaces(links.into_iter().filter(wanted), &addresses);
+        observed.interfaces.insert(place.clone(), interfaces);
+        let routes: BTreeMap<IpNetwork, IpAddr> = routes.iter().filter_map(through_gateway).collect();
+        observed.routes.insert(place, routes);
+        Ok(())
+    }
+
+    fn see_bridges(&mut self, observed: &mut Observed, session: &mut Session) -> Result<(), EngineError> {
+        let is_bridge = |seen: &ObservedInterface| seen.born.as_ref().is_some_and(|born| born.starts_with("bridge"));
+        let bridges: Vec<Name> = observed
+            .interfaces
+            .get(&Place::Lab)
+            .into_iter()
+            .flatten()
+            .filter(|(_, seen)| is_bridge(seen))
+            .map(|(name, _)| name.clone())
+            .collect();
+        for bridge in bridges {
+            let members = self.members(session, &bridge)?;
+            let members = members.into_iter().map(|(name, stp)| (Name::from(name), stp)).collect();
+            observed.members.insert(bridge, members);
+        }
+        Ok(())
+    }
+
+    fn see_netgraph(&mut self, observed: &mut Observed, session: &mut Session) -> Result<(), EngineError> {
+        let lab = self.lab.as_str().to_owned();
+        let nodes = match self.client(session) {
+            Ok(mut client) => client.list_nodes().map_err(|error| failed(&lab, error))?,
+            // Without the module there are no nodes.
+            Err(error) if error.errno == Some(crate::abi::Errno::EAFNOSUPPORT) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        for node in nodes.0 {
+            let kind = node.kind.as_str().unwrap_or_default().to_owned();
+            if kind == "socket" || kind == "ether" {
+                continue;
+            }
+            let name = label(node.name.as_str(), node.id);
+            let path = NodePath::id(node.id);
+            let mut client = self.client(session)?;
+            let hooks = client.list_hooks(&path).map_err(|error| failed(&name, error))?;
+            let hooks = hooks.links.into_iter().filter(|link| link.peer.kind.as_str() != Some("socket")).map(|link| {
+                let peer = label(link.peer.name.as_str(), link.peer.id);
+                let hook = link.peer_hook.as_str().unwrap_or_default();
+                (Name::from(link.our_hook.as_str().unwrap_or_default()), Hook::new(&peer, hook))
+            });
+            let hooks = hooks.collect();
+            let interface = match kind.as_str() {
+                "eiface" => {
+                    let reply = client.call(&path, &eiface::GetInterfaceName).map_err(|error| failed(&name, error))?;
+                    reply.as_str().map(Name::from)
+                }
+                _ => None,
+            };
+            let pipe = match kind.as_str() {
+                "pipe" => Some(settings(&client.call(&path, &pipe::GetConfig).map_err(|error| failed(&name, error))?)),
+                _ => None,
+            };
+            observed.netgraph.insert(name, ObservedNode { id: node.id.0, kind, hooks, pipe, interface });
+        }
+        Ok(())
+    }
+}
+
+/// A node's name, or its number in brackets.
+fn label(name: Option<&str>, id: NodeId) -> Name {
+    match name {
+        Some(name) if !name.is_empty() => name.into(),
+        _ => id.to_string().into(),
+    }
+}
+
+fn interfaces(links: impl Iterator<Item = Link>, addresses: &[Address]) -> BTreeMap<Name, ObservedInterface> {
+    let mut of: BTreeMap<u32, Vec<&Address>> = BTreeMap::new();
+    for address in addresses {
+        of.entry(address.index).or_default().push(address);
+    }
+    links
+        .map(|link| {
+            let own = || of.get(&link.index).into_iter().flatten();
+            let bad = |address: &&&Address| address.in6_flags & (IN6_IFF_TENTATIVE | IN6_IFF_DUPLICATED) != 0;
+            let seen = ObservedInterface {
+                index: link.index,
+                mac: link.mac.map(Mac),
+                mtu: link.mtu,
+                description: link.description.unwrap_or_default(),
+                up: link.flags & IFF_UP != 0,
+                carrier: link.carrier,
+                born: link.original_name.map(Name::from),
+                addresses: own().filter_map(|address| net(address)).collect(),
+                unusable: own().filter(bad).filter_map(|address| net(address)).collect::<BTreeSet<_>>(),
+            };
+            (Name::from(link.name), seen)
+        })
+        .collect()
+}
+
+fn net(address: &Address) -> Option<IpNetwork> {
+    let ip = match address.address {
+        // The kernel keeps the interface's number inside link-local addresses.
+        IpAddr::V6(ip) if ip.is_unicast_link_local() => {
+            let mut parts = ip.segments();
+            parts[1] = 0;
+            IpAddr::from(parts)
+        }
+        ip => ip,
+    };
+    IpNetwork::new(ip, address.prefix).ok()
+}
+
+fn through_gateway(route: &Route) -> Option<(IpNetwork, IpAddr)> {
+    let gateway = route.hops.first()?.gateway?;
+    Some((IpNetwork::new(route.destination, route.prefix).ok()?, gateway))
+}

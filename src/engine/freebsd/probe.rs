@@ -1,0 +1,282 @@
+//! Echo tests from inside jails, many at once, over raw sockets that helpers opened.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::FreeBsd;
+use super::doors::{Doors, Sock, SocketKind};
+use super::session::Session;
+use crate::abi::Errno;
+use crate::engine::{Echo, EchoResult, EngineError};
+use crate::graph::Place;
+
+/// So many senders have their sockets open at once.
+const SENDERS: usize = 16;
+
+/// So many echoes of one sender are under way at once: the answers fit its receive buffer.
+const WINDOW: usize = 64;
+
+/// One echo under way, or waiting for its next try.
+struct Flight {
+    /// Its place among the echoes of the caller.
+    at: usize,
+    sock: Sock,
+    scope: u32,
+    identifier: u16,
+    attempt: u16,
+    sent: Duration,
+}
+
+impl<D: Doors> FreeBsd<'_, D> {
+    pub(super) fn echo(&mut self, echoes: &[Echo]) -> Result<Vec<EchoResult>, EngineError> {
+        let mut results: Vec<Option<EchoResult>> = vec![None; echoes.len()];
+        let mut by_sender: BTreeMap<&Place, Vec<usize>> = BTreeMap::new();
+        for (at, echo) in echoes.iter().enumerate() {
+            by_sender.entry(&echo.from).or_default().push(at);
+        }
+        let senders: Vec<(&Place, Vec<usize>)> = by_sender.into_iter().collect();
+        for group in senders.chunks(SENDERS) {
+            let mut sessions = Vec::new();
+            let outcome = self.echo_group(echoes, group, &mut sessions, &mut results);
+            for session in sessions {
+                session.close(self.doors);
+            }
+            outcome?;
+        }
+        Ok(results.into_iter().map(|result| result.unwrap_or(EchoResult::Silent)).collect())
+    }
+
+    fn echo_group(
+        &mut self,
+        echoes: &[Echo],
+        group: &[(&Place, Vec<usize>)],
+        sessions: &mut Vec<Session>,
+        results: &mut [Option<EchoResult>],
+    ) -> Result<(), EngineError> {
+        let mut queues: Vec<Vec<Flight>> = Vec::new();
+        for (place, indexes) in group {
+            let mut session = Session::new((*place).clone());
+            let queue = self.prepare_flights(&mut session, echoes, indexes);
+            sessions.push(session);
+            let mut queue = queue?;
+            queue.reverse();
+            queues.push(queue);
+        }
+        let mut flying: Vec<Flight> = Vec::new();
+        loop {
+            for queue in &mut queues {
+                let own = queue.last().map(|next| next.sock);
+                let mut busy = flying.iter().filter(|flight| Some(flight.sock) == own).count();
+                while busy < WINDOW
+                    && let Some(flight) = queue.pop()
+                {
+                    busy += 1;
+                    self.launch(echoes, flight, &mut flying, results);
+                }
+            }
+            if flying.is_empty() {
+                return Ok(());
+            }
+            self.collect(&mut flying, results);
+            self.time_out(echoes, &mut flying, results);
+        }
+    }
+
+    fn prepare_flights(
+        &mut self,
+        session: &mut Session,
+        echoes: &[Echo],
+        indexes: &[usize],
+    ) -> Result<Vec<Flight>, EngineError> {
+        let mut queue = Vec::with_capacity(indexes.len());
+        for (number, at) in indexes.iter().enumerate() {
+            let echo = &echoes[*at];
+            let kind = if echo.to.is_ipv4() { SocketKind::Icmp } else { SocketKind::Icmp6 };
+            let sock = self.sock(session, kind)?;
+            let scope = match &echo.interface {
+                Some(interface) => self.index(session, interface.as_str())?,
+                None => 0,
+            };
+            // Numbers of one sender repeat after 65,536, when the old ones are long decided.
+            let identifier = u16::try_from(number & 0xffff).unwrap_or(0);
+            queue.push(Flight { at: *at, sock, scope, identifier, attempt: 0, sent: Duration::ZERO });
+        }
+        Ok(queue)
+    }
+
+    fn launch(
+        &mut self,
+        echoes: &[Echo],
+        mut flight: Flight,
+        flying: &mut Vec<Flight>,
+        results: &mut [Option<EchoResult>],
+    ) {
+        let echo = &echoes[flight.at];
+        flight.attempt += 1;
+        flight.sent = self.doors.now();
+        let message = request(echo.to, flight.identifier, flight.attempt);
+        match self.doors.probe_send(flight.sock, echo.to, flight.scope, &message) {
+            Ok(()) | Err(Errno::ENOBUFS) => flying.push(flight),
+            Err(
+                errno @ (Errno::EHOSTUNREACH
+                | Errno::ENETUNREACH
+                | Errno::EHOSTDOWN
+                | Errno::ENETDOWN
+                | Errno::EADDRNOTAVAIL),
+            ) => {
+                let text = errno.text().unwrap_or("no way").to_owned();
+                results[flight.at] = Some(EchoResult::Unreachable(text));
+            }
+            Err(errno) => results[flight.at] = Some(EchoResult::Failed(errno.to_string())),
+        }
+    }
+
+    /// Lets time pass until something comes or the first echo is due, and reads all that came.
+    fn collect(&mut self, flying: &mut Vec<Flight>, results: &mut [Option<EchoResult>]) {
+        let mut socks: Vec<Sock> = flying.iter().map(|flight| flight.sock).collect();
+        socks.sort_unstable();
+        socks.dedup();
+        let mut buffer = Vec::new();
+        let mut came = false;
+        for sock in &socks {
+            while let Ok(Some(from)) = self.doors.probe_receive(*sock, &mut buffer) {
+                came = true;
+                self.settle(*sock, from, &buffer, flying, results);
+            }
+        }
+        if !came && !flying.is_empty() {
+            self.doors.wait(Duration::from_millis(100), &socks);
+        }
+    }
+
+    fn settle(
+        &mut self,
+        sock: Sock,
+        from: IpAddr,
+        packet: &[u8],
+        flying: &mut Vec<Flight>,
+        results: &mut [Option<EchoResult>],
+    ) {
+        let Some(answer) = read(from, packet) else { return };
+        let matches = |flight: &Flight| flight.sock == sock && flight.identifier == answer.identifier;
+        let Some(position) = flying.iter().position(matches) else { return };
+        let after = self.doors.now().saturating_sub(flying[position].sent);
+        let flight = &flying[position];
+        let attempt = u32::from(answer.attempt);
+        results[flight.at] = Some(match answer.error {
+            None => EchoResult::Answered { attempt, after },
+            Some(words) => EchoResult::Unreachable(format!("{words} from {from}")),
+        });
+        flying.swap_remove(position);
+    }
+
+    fn time_out(&mut self, echoes: &[Echo], flying: &mut Vec<Flight>, results: &mut [Option<EchoResult>]) {
+        let now = self.doors.now();
+        let waiting = std::mem::take(flying);
+        for flight in waiting {
+            let echo = &echoes[flight.at];
+            if now.saturating_sub(flight.sent) < echo.timeout {
+                flying.push(flight);
+            } else if u32::from(flight.attempt) < echo.tries {
+                self.launch(echoes, flight, flying, results);
+            } else {
+                results[flight.at] = Some(EchoResult::Silent);
+            }
+        }
+    }
+}
+
+/// An echo request; the kernel fills in the checksum of an ICMPv6 message.
+fn request(to: IpAddr, identifier: u16, sequence: u16) -> Vec<u8> {
+    let mut message = vec![if to.is_ipv4() { 8 } else { 128 }, 0, 0, 0];
+    message.extend_from_slice(&identifier.to_be_bytes());
+    message.extend_from_slice(&sequence.to_be_bytes());
+    message.extend_from_slice(b"cellblock echo..");
+    if to.is_ipv4() {
+        let sum = checksum(&message);
+        message[2..4].copy_from_slice(&sum.to_be_bytes());
+    }
+    message
+}
+
+fn checksum(bytes: &[u8]) -> u16 {
+    let mut sum: u32 =
+        bytes.chunks(2).map(|pair| u32::from(u16::from_be_bytes([pair[0], pair.get(1).copied().unwrap_or(0)]))).sum();
+    while sum > 0xffff {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    !u16::try_from(sum).unwrap_or(0)
+}
+
+/// What an ICMP message says of an echo of ours.
+struct EchoAnswer {
+    identifier: u16,
+    attempt: u16,
+    error: Option<&'static str>,
+}
+
+fn read(from: IpAddr, packet: &[u8]) -> Option<EchoAnswer> {
+    let icmp = if from.is_ipv4() { after_ipv4(packet)? } else { packet };
+    let (kind, code) = (*icmp.first()?, *icmp.get(1)?);
+    let words = match (from.is_ipv4(), kind) {
+        (true, 0) | (false, 129) => return numbers(icmp, None),
+        (true, 3) | (false, 1) => unreachable_words(from.is_ipv4(), code),
+        (true, 11) | (false, 3) => "time exceeded",
+        (false, 2) => "packet too big",
+        _ => return None,
+    };
+    // An error repeats the packet it is about.
+    let inner = icmp.get(8..)?;
+    let inner = if from.is_ipv4() { after_ipv4(inner)? } else { inner.get(40..)? };
+    matches!(inner.first()?, 8 | 128).then(|| numbers(inner, Some(words))).flatten()
+}
+
+fn numbers(icmp: &[u8], error: Option<&'static str>) -> Option<EchoAnswer> {
+    let number = |at: usize| Some(u16::from_be_bytes(icmp.get(at..at + 2)?.try_into().ok()?));
+    Some(EchoAnswer { identifier: number(4)?, attempt: number(6)?, error })
+}
+
+fn after_ipv4(packet: &[u8]) -> Option<&[u8]> {
+    packet.get(usize::from(packet.first()? & 0x0f) * 4..)
+}
+
+fn unreachable_words(ipv4: bool, code: u8) -> &'static str {
+    match (ipv4, code) {
+        (true, 0) => "network unreachable",
+        (true, 1) | (false, 3) => "host unreachable",
+        (true, 4) => "fragmentation needed",
+        (true, 9 | 10 | 13) | (false, 1) => "prohibited",
+        (false, 0) => "no route",
+        _ => "unreachable",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_of_ipv4_has_a_right_checksum() {
+        let message = request("10.0.0.1".parse().unwrap(), 7, 1);
+        assert_eq!(checksum(&message), 0);
+    }
+
+    #[test]
+    fn answers_and_errors_are_recognised() {
+        let to: IpAddr = "10.0.0.1".parse().unwrap();
+        let mut reply = vec![0x45; 20];
+        reply.extend(request(to, 7, 2));
+        reply[20] = 0;
+        let answer = read(to, &reply).unwrap();
+        assert_eq!((answer.identifier, answer.attempt, answer.error), (7, 2, None));
+        let mut error = vec![0x45; 20];
+        error.extend([3, 1, 0, 0, 0, 0, 0, 0]);
+        error.extend(vec![0x45; 20]);
+        error.extend(request(to, 9, 1));
+        let answer = read(to, &error).unwrap();
+        assert_eq!((answer.identifier, answer.error), (9, Some("host unreachable")));
+        assert!(read(to, &[0x4f, 1, 2]).is_none());
+        assert!(read("::1".parse().unwrap(), &[1, 0, 0]).is_none());
+    }
+}
