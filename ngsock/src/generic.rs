@@ -3,11 +3,16 @@
 use crate::addr::{NodeId, NodePath};
 use crate::message::{Header, MAX_PAYLOAD, Malformed, Message, Payload};
 use crate::name::{HookName, Name, NodeName, Text, TypeName};
-use crate::wire::{Field, commands, count_of, get_all, get_prefix, put, put_all, wire_struct};
+use crate::text::{Count, Member, Type};
+use crate::wire::{Field, commands, count_of, counted_list, get_all, get_prefix, put, put_all, wire_struct};
 
 /// `NGM_GENERIC_COOKIE` (`sys/netgraph/ng_message.h:114`).
 #[doc(alias = "NGM_GENERIC_COOKIE")]
 pub const COOKIE: u32 = 1_137_070_366;
+
+/// `struct ngm_name` and `struct ngm_rmhook` have one member, which is what the requests hold.
+const NAME_ARGUMENT: &Type = &Type::Struct(&[Member { name: "name", kind: <Name as Field>::TEXT }]);
+const HOOK_ARGUMENT: &Type = &Type::Struct(&[Member { name: "hook", kind: <Name as Field>::TEXT }]);
 
 commands! { COOKIE:
     /// Removes the node, whatever its hooks (`sys/netgraph/ng_base.c:2512`). A tee joins its neighbours first, an
@@ -22,10 +27,10 @@ commands! { COOKIE:
     Connect(Join) = 3 "connect" => ();
     /// Names the node (`sys/netgraph/ng_base.c:852`). Naming it what it is called succeeds.
     #[doc(alias = "NGM_NAME")]
-    SetName(Name) = 4 "name" => ();
+    SetName(Name) = 4 "name" => () [argument NAME_ARGUMENT];
     /// Breaks a hook (`sys/netgraph/ng_base.c:2590`). One that does not exist is no error.
     #[doc(alias = "NGM_RMHOOK")]
-    RemoveHook(Name) = 5 "rmhook" => ();
+    RemoveHook(Name) = 5 "rmhook" => () [argument HOOK_ARGUMENT];
     /// What the node is.
     #[doc(alias = "NGM_NODEINFO")]
     GetNodeInfo = 0x3000_0006 "nodeinfo" => NodeInfo;
@@ -97,11 +102,11 @@ wire_struct! {
     #[doc(alias = "ngm_mkpeer")]
     pub struct NewPeer = RawNewPeer, 96 bytes {
         /// The new node's type.
-        kind: Name,
+        kind: Name = "type",
         /// The addressed node's hook.
-        our_hook: Name,
+        our_hook: Name = "ourhook",
         /// The new node's hook.
-        peer_hook: Name,
+        peer_hook: Name = "peerhook",
     }
 }
 
@@ -110,16 +115,18 @@ wire_struct! {
     #[doc(alias = "ngm_connect")]
     pub struct Join = RawJoin, 576 bytes {
         /// The way to the other node, from the addressed one.
-        path: Text<512>,
+        path: Text<512> = "path",
         /// The addressed node's hook.
-        our_hook: Name,
+        our_hook: Name = "ourhook",
         /// The other node's hook.
-        peer_hook: Name,
+        peer_hook: Name = "peerhook",
     }
 }
 
 impl Field for NodeId {
     type Raw = u32;
+
+    const TEXT: &'static Type = Type::HINT32;
 
     fn to_raw(&self) -> u32 {
         self.0
@@ -135,13 +142,13 @@ wire_struct! {
     #[doc(alias = "nodeinfo")]
     pub struct NodeInfo = RawNodeInfo, 72 bytes {
         /// The node's name; empty if it has none.
-        name: Name,
+        name: Name = "name",
         /// Its type.
-        kind: Name,
+        kind: Name = "type",
         /// Its number.
-        id: NodeId,
+        id: NodeId = "id",
         /// How many hooks it has.
-        hooks: u32,
+        hooks: u32 = "hooks",
     }
 }
 
@@ -150,11 +157,11 @@ wire_struct! {
     #[doc(alias = "linkinfo")]
     pub struct LinkInfo = RawLinkInfo, 136 bytes {
         /// The addressed node's hook.
-        our_hook: Name,
+        our_hook: Name = "ourhook",
         /// The hook of the node at the other end.
-        peer_hook: Name,
+        peer_hook: Name = "peerhook",
         /// That node.
-        peer: NodeInfo,
+        peer: NodeInfo = "nodeinfo",
     }
 }
 
@@ -163,9 +170,9 @@ wire_struct! {
     #[doc(alias = "typeinfo")]
     pub struct TypeInfo = RawTypeInfo, 36 bytes {
         /// The type's name.
-        name: Name,
+        name: Name = "typename",
         /// How many nodes of it there are, over all vnets.
-        nodes: u32,
+        nodes: u32 = "numnodes",
     }
 }
 
@@ -186,6 +193,11 @@ pub struct HookList {
 }
 
 impl Payload for HookList {
+    const TEXT: Option<&'static Type> = Some(&Type::Struct(&[
+        Member { name: "nodeinfo", kind: <NodeInfo as Field>::TEXT },
+        Member { name: "linkinfo", kind: &Type::Array(<LinkInfo as Field>::TEXT, Count::U32_JUST_BEFORE) },
+    ]));
+
     fn encode(&self, out: &mut Vec<u8>) {
         put(out, &NodeInfo { name: self.name, kind: self.kind, id: self.id, hooks: count_of(&self.links) });
         put_all(out, &self.links);
@@ -199,34 +211,15 @@ impl Payload for HookList {
     }
 }
 
-/// `struct namelist`: nodes in the order of the kernel's hash table (`sys/netgraph/ng_message.h:269`).
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-#[doc(alias = "namelist")]
-pub struct NodeList(pub Vec<NodeInfo>);
+counted_list! {
+    /// `struct namelist`: nodes in the order of the kernel's hash table (`sys/netgraph/ng_message.h:269`).
+    #[doc(alias = "namelist")]
+    pub struct NodeList(NodeInfo): "numnames" "nodeinfo", elements at 4;
 
-/// `struct typelist`: types, the last loaded first (`sys/netgraph/ng_message.h:294`).
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-#[doc(alias = "typelist")]
-pub struct TypeList(pub Vec<TypeInfo>);
-
-macro_rules! counted_payload {
-    ($($list:ident)*) => {
-        $(impl Payload for $list {
-            fn encode(&self, out: &mut Vec<u8>) {
-                put(out, &count_of(&self.0));
-                put_all(out, &self.0);
-            }
-
-            /// The message may be longer than its elements (`sys/netgraph/ng_base.c:2670`); the count is right.
-            fn decode(payload: &[u8]) -> Result<Self, Malformed> {
-                let (count, rest) = get_prefix(payload)?;
-                Ok(Self(get_all(count, rest)?.0))
-            }
-        })*
-    };
+    /// `struct typelist`: types, the last loaded first (`sys/netgraph/ng_message.h:294`).
+    #[doc(alias = "typelist")]
+    pub struct TypeList(TypeInfo): "numtypes" "typeinfo", elements at 4;
 }
-
-counted_payload!(NodeList TypeList);
 
 /// Text that ends with a NUL, of any length.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -253,6 +246,8 @@ impl CString {
 }
 
 impl Payload for CString {
+    const TEXT: Option<&'static Type> = Some(&Type::String);
+
     fn encode(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.0);
         out.push(0);
@@ -307,23 +302,23 @@ impl Enclosed {
     }
 }
 
-/// Bytes as they are, inside of [`Enclosed`].
-struct Bytes<'a>(&'a [u8]);
-
-impl Payload for Bytes<'_> {
-    fn encode(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(self.0);
-    }
-
-    fn decode(_: &[u8]) -> Result<Self, Malformed> {
-        Ok(Self(&[]))
-    }
-}
-
 impl Payload for Enclosed {
+    const TEXT: Option<&'static Type> = Some(&Type::Struct(&[
+        Member { name: "version", kind: Type::UINT8 },
+        Member { name: "spare", kind: Type::UINT8 },
+        Member { name: "spare2", kind: Type::UINT16 },
+        Member { name: "arglen", kind: Type::UINT32 },
+        Member { name: "cmd", kind: Type::UINT32 },
+        Member { name: "flags", kind: Type::HINT32 },
+        Member { name: "token", kind: Type::UINT32 },
+        Member { name: "typecookie", kind: Type::UINT32 },
+        Member { name: "cmdstr", kind: &Type::FixedString(32) },
+        Member { name: "data", kind: &Type::Bytes(Count::Before { size: 4, back: 52 }) },
+    ]));
+
     fn encode(&self, out: &mut Vec<u8>) {
         // Its length was checked when it was made.
-        let _ = crate::message::encode(out, &self.header, &Bytes(&self.payload));
+        let _ = crate::message::encode(out, &self.header, &self.payload);
     }
 
     fn decode(payload: &[u8]) -> Result<Self, Malformed> {

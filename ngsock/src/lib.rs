@@ -5,11 +5,13 @@ mod client;
 mod errno;
 mod error;
 mod explain;
+pub mod flow;
 pub mod generic;
 mod mac;
 pub mod message;
 pub mod name;
 pub mod node;
+pub mod text;
 pub mod transport;
 mod wire;
 

@@ -3,6 +3,7 @@
 use core::fmt;
 use core::str::FromStr;
 
+use crate::text::Type;
 use crate::wire::{Field, fixed_payload};
 
 /// Six octets, first on the wire first.
@@ -11,6 +12,8 @@ pub struct MacAddress(pub [u8; 6]);
 
 impl Field for MacAddress {
     type Raw = [u8; 6];
+
+    const TEXT: &'static Type = &Type::Mac;
 
     fn to_raw(&self) -> [u8; 6] {
         self.0

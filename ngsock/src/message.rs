@@ -10,6 +10,7 @@ use core::fmt;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use crate::name::Name;
+use crate::text::Type;
 use crate::wire::Field;
 
 /// `NG_VERSION` (`sys/netgraph/ng_message.h:98`).
@@ -193,6 +194,9 @@ pub fn encode_reply(out: &mut Vec<u8>, request: &Header, reply: &impl Payload) -
 
 /// A payload, or the argument within one: what a typed value looks like on the wire.
 pub trait Payload: Sized {
+    /// What the bytes look like in words; `None` if there are none, or no words for them.
+    const TEXT: Option<&'static Type> = None;
+
     /// Appends the bytes.
     fn encode(&self, out: &mut Vec<u8>);
 
@@ -222,8 +226,21 @@ impl Payload for () {
     }
 }
 
+/// Bytes as they are.
+impl Payload for Vec<u8> {
+    fn encode(&self, out: &mut Self) {
+        out.extend_from_slice(self);
+    }
+
+    fn decode(payload: &[u8]) -> Result<Self, Malformed> {
+        Ok(payload.to_vec())
+    }
+}
+
 /// A reply that may be missing.
 impl<T: Payload> Payload for Option<T> {
+    const TEXT: Option<&'static Type> = T::TEXT;
+
     fn encode(&self, out: &mut Vec<u8>) {
         if let Some(payload) = self {
             payload.encode(out);

@@ -8,7 +8,9 @@ use core::fmt;
 use core::str::FromStr;
 
 use crate::addr::NodeId;
-use crate::wire::Field;
+use crate::message::{Malformed, Payload};
+use crate::text::Type;
+use crate::wire::{self, Field};
 
 /// A character field of `N` bytes with at least one NUL at its end: up to `N - 1` bytes of text, perhaps none.
 ///
@@ -66,6 +68,8 @@ impl<const N: usize> Text<N> {
 impl<const N: usize> Field for Text<N> {
     type Raw = [u8; N];
 
+    const TEXT: &'static Type = &Type::FixedString(N);
+
     fn to_raw(&self) -> [u8; N] {
         self.0
     }
@@ -74,6 +78,19 @@ impl<const N: usize> Field for Text<N> {
         let len = raw.iter().position(|&byte| byte == 0).unwrap_or(Self::CAPACITY);
         raw.iter_mut().skip(len).for_each(|byte| *byte = 0);
         Self(raw)
+    }
+}
+
+/// An interface name as a reply: in words it is a text of any length, unlike the names of netgraph.
+impl Payload for InterfaceName {
+    const TEXT: Option<&'static Type> = Some(&Type::String);
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        wire::put(out, self);
+    }
+
+    fn decode(payload: &[u8]) -> Result<Self, Malformed> {
+        wire::get(payload)
     }
 }
 
@@ -104,6 +121,42 @@ impl<const N: usize> PartialEq<str> for Text<N> {
 impl<const N: usize> PartialEq<&str> for Text<N> {
     fn eq(&self, other: &&str) -> bool {
         self.as_bytes() == other.as_bytes()
+    }
+}
+
+/// Bytes that a structure counts in 16 bits: at most 65535.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct ShortBytes(Vec<u8>);
+
+impl ShortBytes {
+    /// `None` if there are more than 65535 bytes.
+    pub fn new(bytes: impl Into<Vec<u8>>) -> Option<Self> {
+        let bytes = bytes.into();
+        (bytes.len() <= usize::from(u16::MAX)).then_some(Self(bytes))
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Their number as the structure has it.
+    pub(crate) fn count(&self) -> u16 {
+        u16::try_from(self.0.len()).unwrap_or(u16::MAX)
+    }
+
+    /// The first `count` bytes of the rest of a payload.
+    pub(crate) fn take(count: u16, rest: &[u8]) -> Result<Self, Malformed> {
+        let bytes = rest.get(..count.into());
+        let bytes = bytes.ok_or(Malformed::PayloadShort { needed: count.into(), actual: rest.len() })?;
+        Ok(Self(bytes.to_vec()))
+    }
+}
+
+impl fmt::Debug for ShortBytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\"", self.0.escape_ascii())
     }
 }
 

@@ -5,20 +5,26 @@ use core::net::Ipv4Addr;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use crate::message::Malformed;
+use crate::text::Type;
 
 /// A value that fills a fixed place in a structure.
 pub(crate) trait Field: Sized {
     /// The place, as C lays it out.
     type Raw: FromBytes + IntoBytes + Immutable;
 
+    /// The place in words.
+    const TEXT: &'static Type;
+
     fn to_raw(&self) -> Self::Raw;
     fn from_raw(raw: Self::Raw) -> Self;
 }
 
 macro_rules! integer_fields {
-    ($($integer:ty)*) => {
+    ($($integer:ty = $text:ident)*) => {
         $(impl Field for $integer {
             type Raw = Self;
+
+            const TEXT: &'static Type = Type::$text;
 
             fn to_raw(&self) -> Self {
                 *self
@@ -31,10 +37,12 @@ macro_rules! integer_fields {
     };
 }
 
-integer_fields!(u8 u16 u32 u64 i8 i16 i32 i64);
+integer_fields!(u8 = UINT8 u16 = UINT16 u32 = UINT32 u64 = UINT64 i8 = INT8 i16 = INT16 i32 = INT32 i64 = INT64);
 
 impl<T: Field, const N: usize> Field for [T; N] {
     type Raw = [T::Raw; N];
+
+    const TEXT: &'static Type = &Type::FixedArray(T::TEXT, N);
 
     fn to_raw(&self) -> Self::Raw {
         self.each_ref().map(T::to_raw)
@@ -48,6 +56,8 @@ impl<T: Field, const N: usize> Field for [T; N] {
 /// `struct in_addr`: network order whatever the machine's is.
 impl Field for Ipv4Addr {
     type Raw = [u8; 4];
+
+    const TEXT: &'static Type = &Type::Ipv4;
 
     fn to_raw(&self) -> [u8; 4] {
         self.octets()
@@ -103,33 +113,61 @@ pub(crate) fn get_all<T: Field>(count: u32, bytes: &[u8]) -> Result<(Vec<T>, &[u
     Ok((values, rest))
 }
 
+/// Appends a count and its elements, the first of them `at` bytes from the count.
+pub(crate) fn put_counted<T: Field>(out: &mut Vec<u8>, at: usize, values: &[T]) {
+    let begin = out.len();
+    put(out, &count_of(values));
+    out.resize(begin + at, 0);
+    put_all(out, values);
+}
+
+/// Reads a count and its elements, the first of them `at` bytes from the count.
+pub(crate) fn get_counted<T: Field>(payload: &[u8], at: usize) -> Result<Vec<T>, Malformed> {
+    let (count, _) = get_prefix(payload)?;
+    match (count, payload.get(at..)) {
+        (0, _) => Ok(Vec::new()),
+        (count, Some(elements)) => Ok(get_all(count, elements)?.0),
+        (_, None) => Err(Malformed::PayloadShort { needed: at, actual: payload.len() }),
+    }
+}
+
 /// The number of elements as a message carries it. Messages are far shorter than 4 GiB (see
 /// [`MAX_PAYLOAD`](crate::message::MAX_PAYLOAD)), so nothing is lost.
 pub(crate) fn count_of<T>(values: &[T]) -> u32 {
     u32::try_from(values.len()).unwrap_or(u32::MAX)
 }
 
-/// Defines a public structure, its private `#[repr(C)]` twin with the asserted size of the C structure, and the
-/// codec between them. `pad name: N` stands for bytes the C compiler leaves unused.
+/// Defines a public structure, its private `#[repr(C)]` twin with the asserted size of the C structure, the codec
+/// between them and the text form. After each type stands the name that the text form has for the member, and, if
+/// it is not printed as its type always is, `as` how. `pad name: N` stands for bytes the C compiler leaves unused.
 macro_rules! wire_struct {
     ($(#[$meta:meta])* pub struct $name:ident = $raw:ident, $size:literal bytes { $($body:tt)* }) => {
-        $crate::wire::wire_struct! { @split [$(#[$meta])*] $name $raw $size {} {} {} {} $($body)* }
+        $crate::wire::wire_struct! { @split [$(#[$meta])*] $name $raw $size {} {} {} {} {} $($body)* }
     };
-    (@split $meta:tt $name:ident $raw:ident $size:literal {$($public:tt)*} {$($private:tt)*} {$($fields:ident)*} {$($pads:ident)*}
+    (@split $meta:tt $name:ident $raw:ident $size:literal
+        {$($public:tt)*} {$($private:tt)*} {$($fields:ident)*} {$($pads:ident)*} {$($text:tt)*}
         pad $pad:ident: $len:literal, $($rest:tt)*
     ) => {
         $crate::wire::wire_struct! { @split $meta $name $raw $size
-            {$($public)*} {$($private)* $pad: [u8; $len],} {$($fields)*} {$($pads)* $pad} $($rest)* }
+            {$($public)*} {$($private)* $pad: [u8; $len],} {$($fields)*} {$($pads)* $pad} {$($text)*} $($rest)* }
     };
-    (@split $meta:tt $name:ident $raw:ident $size:literal {$($public:tt)*} {$($private:tt)*} {$($fields:ident)*} {$($pads:ident)*}
-        $(#[$field_meta:meta])* $field:ident: $type:ty, $($rest:tt)*
+    (@split $meta:tt $name:ident $raw:ident $size:literal
+        {$($public:tt)*} {$($private:tt)*} {$($fields:ident)*} {$($pads:ident)*} {$($text:tt)*}
+        $(#[$field_meta:meta])* $field:ident: $type:ty = $text_name:literal $(as $text_type:ident)?, $($rest:tt)*
     ) => {
         $crate::wire::wire_struct! { @split $meta $name $raw $size
             {$($public)* $(#[$field_meta])* pub $field: $type,}
             {$($private)* $field: <$type as $crate::wire::Field>::Raw,}
-            {$($fields)* $field} {$($pads)*} $($rest)* }
+            {$($fields)* $field} {$($pads)*}
+            {$($text)* $crate::text::Member {
+                name: $text_name,
+                kind: $crate::wire::member_text!($type $(as $text_type)?),
+            },}
+            $($rest)* }
     };
-    (@split [$($meta:tt)*] $name:ident $raw:ident $size:literal {$($public:tt)*} {$($private:tt)*} {$($fields:ident)*} {$($pads:ident)*}) => {
+    (@split [$($meta:tt)*] $name:ident $raw:ident $size:literal
+        {$($public:tt)*} {$($private:tt)*} {$($fields:ident)*} {$($pads:ident)*} {$($text:tt)*}
+    ) => {
         $($meta)*
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub struct $name { $($public)* }
@@ -142,6 +180,8 @@ macro_rules! wire_struct {
 
         impl $crate::wire::Field for $name {
             type Raw = $raw;
+
+            const TEXT: &'static $crate::text::Type = &$crate::text::Type::Struct(&[$($text)*]);
 
             fn to_raw(&self) -> $raw {
                 $raw { $($fields: $crate::wire::Field::to_raw(&self.$fields),)* $($pads: Default::default(),)* }
@@ -156,10 +196,59 @@ macro_rules! wire_struct {
     };
 }
 
+macro_rules! member_text {
+    ($type:ty) => {
+        <$type as $crate::wire::Field>::TEXT
+    };
+    ($type:ty as $text_type:ident) => {
+        $crate::text::Type::$text_type
+    };
+}
+
+/// Defines a public list and its codec: a count, padding up to where the first element stands, the elements. The
+/// texts are the names of the two members in words.
+macro_rules! counted_list {
+    ($(
+        $(#[$meta:meta])*
+        pub struct $list:ident($element:ident): $count_name:literal $elements_name:literal, elements at $at:literal;
+    )*) => {
+        $(
+            $(#[$meta])*
+            #[derive(Clone, Debug, PartialEq, Eq, Default)]
+            pub struct $list(pub Vec<$element>);
+
+            impl $crate::message::Payload for $list {
+                const TEXT: Option<&'static $crate::text::Type> =
+                    Some(&$crate::text::Type::Struct(&[
+                        $crate::text::Member { name: $count_name, kind: $crate::text::Type::UINT32 },
+                        $crate::text::Member {
+                            name: $elements_name,
+                            kind: &$crate::text::Type::Array(
+                                <$element as $crate::wire::Field>::TEXT,
+                                $crate::text::Count::Before { size: 4, back: $at },
+                            ),
+                        },
+                    ]));
+
+                fn encode(&self, out: &mut Vec<u8>) {
+                    $crate::wire::put_counted(out, $at, &self.0);
+                }
+
+                /// The message may be longer than its elements; the count is right.
+                fn decode(payload: &[u8]) -> Result<Self, $crate::message::Malformed> {
+                    $crate::wire::get_counted(payload, $at).map(Self)
+                }
+            }
+        )*
+    };
+}
+
 /// Makes values of a fixed size payloads of their own.
 macro_rules! fixed_payload {
     ($($type:ty),+) => {
         $(impl $crate::message::Payload for $type {
+            const TEXT: Option<&'static $crate::text::Type> = Some(<$type as $crate::wire::Field>::TEXT);
+
             fn encode(&self, out: &mut Vec<u8>) {
                 $crate::wire::put(out, self);
             }
@@ -171,10 +260,17 @@ macro_rules! fixed_payload {
     };
 }
 
-/// Defines a node type's commands: for each a request type, and over all of them the enums `Command` and `Reply`
-/// that whoever plays the kernel's part reads requests and replies with.
+/// Defines a node type's commands: for each a request type, over all of them the enums `Command` and `Reply` that
+/// whoever plays the kernel's part reads requests and replies with, and the list of their text forms.
+///
+/// `without text` marks commands that ngctl(8) has no word for; `[argument T]`, `[reply T]` say how the argument or
+/// reply is printed if not as its type always is.
 macro_rules! commands {
-    ($cookie:ident: $($(#[$meta:meta])* $command:ident $(($argument:ty))? = $id:literal $text:literal => $reply:ty;)*) => {
+    ($cookie:ident: $(
+        $(#[$meta:meta])*
+        $command:ident $(($argument:ty))? = $id:literal $text:literal $(without $without:ident)? => $reply:ty
+            $([$($part:ident $part_text:path),+])?;
+    )*) => {
         $(
             $(#[$meta])*
             #[derive(Clone, Debug, PartialEq, Eq)]
@@ -189,6 +285,11 @@ macro_rules! commands {
                 type Reply = $reply;
             }
         )*
+
+        /// The commands in words, in the order of their numbers.
+        pub static TEXT_FORM: &[$crate::text::Command] = $crate::wire::text_form! { $cookie [] $(
+            { $command $id $text $($without)? [$($argument)?] $reply [$($($part $part_text,)+)?] }
+        )* };
 
         /// A request to a node of this type, whichever it is.
         #[derive(Clone, Debug, PartialEq, Eq)]
@@ -286,6 +387,57 @@ macro_rules! command_payload {
     };
 }
 
-pub(crate) use {command_payload, commands, fixed_payload, wire_struct};
+/// Collects the commands that have a text form.
+macro_rules! text_form {
+    ($cookie:ident [$($done:tt)*]) => {
+        &[$($done)*]
+    };
+    ($cookie:ident $done:tt { $command:ident $id:literal $text:literal text $argument:tt $reply:ty [$($parts:tt)*] } $($rest:tt)*) => {
+        $crate::wire::text_form! { $cookie $done $($rest)* }
+    };
+    ($cookie:ident [$($done:tt)*]
+        { $command:ident $id:literal $text:literal [$($argument:ty)?] $reply:ty [$($parts:tt)*] } $($rest:tt)*
+    ) => {
+        $crate::wire::text_form! { $cookie [$($done)* $crate::text::Command {
+            cookie: $cookie,
+            number: $id,
+            name: $text,
+            argument: $crate::wire::argument_text!([$($argument)?] $($parts)*),
+            reply: $crate::wire::reply_text!($reply, $($parts)*),
+        },] $($rest)* }
+    };
+}
 
-fixed_payload!(u8, u16, u32, u64, i32, Ipv4Addr, crate::name::Name, crate::name::InterfaceName);
+macro_rules! argument_text {
+    ($argument:tt reply $text:path, $($rest:tt)*) => {
+        $crate::wire::argument_text!($argument $($rest)*)
+    };
+    ($argument:tt argument $text:path, $($rest:tt)*) => {
+        Some($text)
+    };
+    ([]) => {
+        None
+    };
+    ([$argument:ty]) => {
+        <$argument as $crate::message::Payload>::TEXT
+    };
+}
+
+macro_rules! reply_text {
+    ($reply:ty, argument $text:path, $($rest:tt)*) => {
+        $crate::wire::reply_text!($reply, $($rest)*)
+    };
+    ($reply:ty, reply $text:path, $($rest:tt)*) => {
+        Some($text)
+    };
+    ($reply:ty,) => {
+        <$reply as $crate::message::Payload>::TEXT
+    };
+}
+
+pub(crate) use {
+    argument_text, command_payload, commands, counted_list, fixed_payload, member_text, reply_text, text_form,
+    wire_struct,
+};
+
+fixed_payload!(u8, u16, u32, u64, i32, Ipv4Addr, crate::name::Name);

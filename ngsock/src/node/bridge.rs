@@ -11,7 +11,8 @@ use core::fmt;
 use crate::mac::MacAddress;
 use crate::message::{Malformed, Payload};
 use crate::name::{HookName, Name, NameError, TypeName};
-use crate::wire::{commands, count_of, get_all, get_prefix, put_all, wire_struct};
+use crate::text::Type;
+use crate::wire::{commands, counted_list, wire_struct};
 
 /// `NG_BRIDGE_NODE_TYPE`.
 pub const TYPE: TypeName = TypeName::known("bridge");
@@ -65,14 +66,14 @@ wire_struct! {
     #[doc(alias = "ng_bridge_config")]
     pub struct Config = RawConfig, 16 bytes {
         /// `debugLevel`: 0 is quiet, 1 logs loops to the console.
-        debug_level: u8,
+        debug_level: u8 = "debugLevel",
         pad _pad: 3,
         /// `loopTimeout`: how long a looping link is muted, in seconds.
-        loop_timeout_seconds: u32,
+        loop_timeout_seconds: u32 = "loopTimeout",
         /// `maxStaleness`: after how many silent seconds a host is forgotten.
-        maximum_staleness_seconds: u32,
+        maximum_staleness_seconds: u32 = "maxStaleness",
         /// `minStableAge`: a host that moves before this many seconds counts as a loop.
-        minimum_stable_age_seconds: u32,
+        minimum_stable_age_seconds: u32 = "minStableAge",
     }
 }
 
@@ -89,33 +90,33 @@ wire_struct! {
     #[derive(Default)]
     pub struct LinkStats = RawLinkStats, 112 bytes {
         /// `recvOctets`.
-        received_octets: u64,
+        received_octets: u64 = "recvOctets",
         /// `recvPackets`.
-        received_frames: u64,
+        received_frames: u64 = "recvPackets",
         /// `recvMulticasts`.
-        received_multicasts: u64,
+        received_multicasts: u64 = "recvMulticast",
         /// `recvBroadcasts`.
-        received_broadcasts: u64,
+        received_broadcasts: u64 = "recvBroadcast",
         /// `recvUnknown`: frames to a host not in the table.
-        received_unknown: u64,
+        received_unknown: u64 = "recvUnknown",
         /// `recvRunts`: shorter than 14 octets.
-        received_runts: u64,
+        received_runts: u64 = "recvRunts",
         /// `recvInvalid`: with a multicast source address.
-        received_invalid: u64,
+        received_invalid: u64 = "recvInvalid",
         /// `xmitOctets`.
-        sent_octets: u64,
+        sent_octets: u64 = "xmitOctets",
         /// `xmitPackets`.
-        sent_frames: u64,
+        sent_frames: u64 = "xmitPackets",
         /// `xmitMulticasts`.
-        sent_multicasts: u64,
+        sent_multicasts: u64 = "xmitMulticasts",
         /// `xmitBroadcasts`.
-        sent_broadcasts: u64,
+        sent_broadcasts: u64 = "xmitBroadcasts",
         /// `loopDrops`: frames dropped while the link was muted.
-        loop_drops: u64,
+        loop_drops: u64 = "loopDrops",
         /// `loopDetects`: times the link was muted.
-        loop_detects: u64,
+        loop_detects: u64 = "loopDetects",
         /// `memoryFailures`.
-        memory_failures: u64,
+        memory_failures: u64 = "memoryFailures",
     }
 }
 
@@ -125,13 +126,13 @@ wire_struct! {
     #[derive(Default)]
     pub struct Host = RawHost, 42 bytes {
         /// Whose address.
-        mac: MacAddress,
+        mac: MacAddress = "addr",
         /// The link behind which it is.
-        hook: Name,
+        hook: Name = "hook",
         /// Seconds since it was learnt there.
-        age_seconds: u16,
+        age_seconds: u16 = "age",
         /// Seconds since it was last heard.
-        staleness_seconds: u16,
+        staleness_seconds: u16 = "staleness",
     }
 }
 
@@ -141,27 +142,16 @@ wire_struct! {
     #[derive(Default)]
     pub struct HostPlace = RawHostPlace, 38 bytes {
         /// Whose address.
-        mac: MacAddress,
+        mac: MacAddress = "addr",
         /// The link behind which it is; empty for the hook the message came in by.
-        hook: Name,
+        hook: Name = "hook",
     }
 }
 
-/// `struct ng_bridge_host_ary`, the table of hosts in no order (`sys/netgraph/ng_bridge.h:128`).
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-#[doc(alias = "ng_bridge_host_ary")]
-pub struct HostTable(pub Vec<Host>);
-
-impl Payload for HostTable {
-    fn encode(&self, out: &mut Vec<u8>) {
-        crate::wire::put(out, &count_of(&self.0));
-        put_all(out, &self.0);
-    }
-
-    fn decode(payload: &[u8]) -> Result<Self, Malformed> {
-        let (count, rest) = get_prefix(payload)?;
-        Ok(Self(get_all(count, rest)?.0))
-    }
+counted_list! {
+    /// `struct ng_bridge_host_ary`, the table of hosts in no order (`sys/netgraph/ng_bridge.h:128`).
+    #[doc(alias = "ng_bridge_host_ary")]
+    pub struct HostTable(Host): "numHosts" "hosts", elements at 4;
 }
 
 /// One hook of a bridge: `link<N>` with N from 0, `uplink<N>` with N from 1, both up to 2147483647.
@@ -269,6 +259,8 @@ impl fmt::Debug for LinkHook {
 
 /// The argument of the statistics commands: an `int`, negative for an uplink (`sys/netgraph/ng_bridge.c:585`).
 impl Payload for LinkHook {
+    const TEXT: Option<&'static Type> = Some(Type::UINT32);
+
     fn encode(&self, out: &mut Vec<u8>) {
         self.0.encode(out);
     }

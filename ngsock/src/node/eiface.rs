@@ -33,7 +33,7 @@ commands! { COOKIE:
     GetInterfaceName = 1 "getifname" => InterfaceName;
     /// The addresses of the interface (`sys/netgraph/ng_eiface.c:506`). ngctl(8) has no word for it.
     #[doc(alias = "NGM_EIFACE_GET_IFADDRS")]
-    GetInterfaceAddresses = 2 "getifaddrs" => InterfaceAddresses;
+    GetInterfaceAddresses = 2 "getifaddrs" without text => InterfaceAddresses;
     /// Sets the Ethernet address (`sys/netgraph/ng_eiface.c:481`).
     #[doc(alias = "NGM_EIFACE_SET")]
     SetMacAddress(MacAddress) = 3 "set" => ();

@@ -6,6 +6,7 @@
 
 use crate::mac::MacAddress;
 use crate::name::{HookName, InterfaceName, TypeName};
+use crate::text::Type;
 use crate::wire::commands;
 
 /// `NG_ETHER_NODE_TYPE`. A node of this type cannot be made by a message (`sys/netgraph/ng_ether.c:446`).
@@ -36,7 +37,7 @@ commands! { COOKIE:
     GetInterfaceName = 1 "getifname" => InterfaceName;
     /// The interface's index.
     #[doc(alias = "NGM_ETHER_GET_IFINDEX")]
-    GetInterfaceIndex = 2 "getifindex" => u32;
+    GetInterfaceIndex = 2 "getifindex" => u32 [reply Type::INT32];
     /// The interface's Ethernet address.
     #[doc(alias = "NGM_ETHER_GET_ENADDR")]
     GetMacAddress = 3 "getenaddr" => MacAddress;
@@ -45,16 +46,16 @@ commands! { COOKIE:
     SetMacAddress(MacAddress) = 4 "setenaddr" => ();
     /// 1 if the node has put the interface into promiscuous mode.
     #[doc(alias = "NGM_ETHER_GET_PROMISC")]
-    GetPromiscuous = 5 "getpromisc" => u32;
+    GetPromiscuous = 5 "getpromisc" => u32 [reply Type::INT32];
     /// Puts the interface into promiscuous mode (not 0) or out of it; a bridge on `lower` needs it.
     #[doc(alias = "NGM_ETHER_SET_PROMISC")]
-    SetPromiscuous(u32) = 6 "setpromisc" => ();
+    SetPromiscuous(u32) = 6 "setpromisc" => () [argument Type::INT32];
     /// 1 if the source address of frames into `lower` is overwritten with the interface's.
     #[doc(alias = "NGM_ETHER_GET_AUTOSRC")]
-    GetAutomaticSource = 7 "getautosrc" => u32;
+    GetAutomaticSource = 7 "getautosrc" => u32 [reply Type::INT32];
     /// Turns that on (not 0) or off; a bridge on `lower` needs it off, as it is at first.
     #[doc(alias = "NGM_ETHER_SET_AUTOSRC")]
-    SetAutomaticSource(u32) = 8 "setautosrc" => ();
+    SetAutomaticSource(u32) = 8 "setautosrc" => () [argument Type::INT32];
     /// Joins a multicast group; `EADDRINUSE` if joined already.
     #[doc(alias = "NGM_ETHER_ADD_MULTI")]
     AddMulticast(MacAddress) = 9 "addmulti" => ();

@@ -30,8 +30,8 @@ wire_struct! {
     #[derive(Default)]
     pub struct HookStats = RawHookStats, 16 bytes {
         /// Frames swallowed.
-        frames: u64,
+        frames: u64 = "frames",
         /// Their octets.
-        octets: u64,
+        octets: u64 = "octets",
     }
 }

@@ -11,6 +11,7 @@ use core::fmt;
 use core::ops::RangeInclusive;
 
 use crate::name::{HookName, TypeName};
+use crate::text::Type;
 use crate::wire::{Field, commands, wire_struct};
 
 /// `NG_PIPE_NODE_TYPE`.
@@ -62,10 +63,12 @@ pub enum Setting<T> {
 }
 
 macro_rules! settings {
-    ($($integer:ty)*) => {
+    ($($integer:ty = $text:ident)*) => {
         $(
             impl Field for Setting<$integer> {
                 type Raw = $integer;
+
+                const TEXT: &'static Type = Type::$text;
 
                 fn to_raw(&self) -> $integer {
                     match *self {
@@ -101,7 +104,7 @@ macro_rules! settings {
     };
 }
 
-settings!(u32 u64);
+settings!(u32 = UINT32 u64 = UINT64);
 
 /// A value that the kernel would drop without a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,26 +135,26 @@ wire_struct! {
     #[derive(Default)]
     pub struct DirectionChanges = RawDirectionChanges, 48 bytes {
         /// `bandwidth`, in bit/s, 100 to 1000000000. `Reset` also goes back to one queue.
-        bandwidth_bits_per_second: Setting<u64>,
+        bandwidth_bits_per_second: Setting<u64> = "bandwidth",
         /// `ber`: one bit in so many is wrong and its frame lost, 1 to 10^12; 1 is a dead link. The first use
         /// costs 526336 bytes of kernel memory.
-        bits_per_error: Setting<u64>,
+        bits_per_error: Setting<u64> = "BER",
         /// `qin_size_limit`, in frames, from 5: the queue before the bandwidth limit; `Reset` is no limit.
-        queue_limit_frames: Setting<u32>,
+        queue_limit_frames: Setting<u32> = "queuelen",
         /// `qout_size_limit`, in frames, from 5: the queue of delayed frames; `Reset` is no limit.
-        delay_queue_limit_frames: Setting<u32>,
+        delay_queue_limit_frames: Setting<u32> = "delaylen",
         /// `duplicate`: so many of 100 frames are sent twice, 1 to 50.
-        duplicate_percent: Setting<u32>,
+        duplicate_percent: Setting<u32> = "duplicate",
         /// `fifo`: not 0 is one queue for all. If several are set, the last of fifo, wfq, drr counts.
-        fifo: Setting<u32>,
+        fifo: Setting<u32> = "fifo",
         /// `drr`: deficit round robin with this quantum, in octets; below 32 is 2048.
-        drr_quantum_octets: Setting<u32>,
+        drr_quantum_octets: Setting<u32> = "drr",
         /// `wfq`: not 0 is weighted fair queueing.
-        wfq: Setting<u32>,
+        wfq: Setting<u32> = "wfq",
         /// `droptail`: not 0 drops the newest frame when the queue is full.
-        drop_tail: Setting<u32>,
+        drop_tail: Setting<u32> = "droptail",
         /// `drophead`: not 0 drops the oldest.
-        drop_head: Setting<u32>,
+        drop_head: Setting<u32> = "drophead",
     }
 }
 
@@ -162,17 +165,17 @@ wire_struct! {
     pub struct Changes = RawChanges, 120 bytes {
         /// `bandwidth` of both directions, in bit/s, 100 to 1000000000: more cannot be expressed. Also sets the
         /// overhead, to 24 from 10 Mbit/s on, to 10 below (`sys/netgraph/ng_pipe.c:380`).
-        bandwidth_bits_per_second: Setting<u64>,
+        bandwidth_bits_per_second: Setting<u64> = "bandwidth",
         /// `delay` of both directions, in microseconds, 1 to 9999999.
-        delay_microseconds: Setting<u64>,
+        delay_microseconds: Setting<u64> = "delay",
         /// `header_offset`: where the IPv4 header begins, in octets, 1 to 63; 14 for Ethernet. For wfq and drr.
-        header_offset_octets: Setting<u32>,
+        header_offset_octets: Setting<u32> = "header_offset",
         /// `overhead`: octets added to a frame to compute its time on the wire, 1 to 255.
-        overhead_octets: Setting<u32>,
+        overhead_octets: Setting<u32> = "overhead",
         /// From `upper` to `lower`.
-        downstream: DirectionChanges,
+        downstream: DirectionChanges = "downstream",
         /// From `lower` to `upper`.
-        upstream: DirectionChanges,
+        upstream: DirectionChanges = "upstream",
     }
 }
 
@@ -212,25 +215,25 @@ wire_struct! {
     #[derive(Default)]
     pub struct DirectionConfig = RawDirectionConfig, 48 bytes {
         /// Bit/s; 0 also if both directions have the same, which then stands in [`Config`].
-        bandwidth_bits_per_second: u64,
+        bandwidth_bits_per_second: u64 = "bandwidth",
         /// One bit in so many is wrong.
-        bits_per_error: u64,
+        bits_per_error: u64 = "BER",
         /// Frames that may wait for the bandwidth limit.
-        queue_limit_frames: u32,
+        queue_limit_frames: u32 = "queuelen",
         /// Frames that may be delayed.
-        delay_queue_limit_frames: u32,
+        delay_queue_limit_frames: u32 = "delaylen",
         /// Of 100 frames, how many are sent twice.
-        duplicate_percent: u32,
+        duplicate_percent: u32 = "duplicate",
         /// 1 for one queue.
-        fifo: u32,
+        fifo: u32 = "fifo",
         /// The quantum of deficit round robin, in octets.
-        drr_quantum_octets: u32,
+        drr_quantum_octets: u32 = "drr",
         /// 1 for weighted fair queueing.
-        wfq: u32,
+        wfq: u32 = "wfq",
         /// 1 if the newest frame is dropped.
-        drop_tail: u32,
+        drop_tail: u32 = "droptail",
         /// 1 if the oldest frame is dropped.
-        drop_head: u32,
+        drop_head: u32 = "drophead",
     }
 }
 
@@ -239,17 +242,17 @@ wire_struct! {
     #[derive(Default)]
     pub struct Config = RawConfig, 120 bytes {
         /// Bit/s of both directions, if they are equal.
-        bandwidth_bits_per_second: u64,
+        bandwidth_bits_per_second: u64 = "bandwidth",
         /// Delay of both directions, in microseconds.
-        delay_microseconds: u64,
+        delay_microseconds: u64 = "delay",
         /// Where the IPv4 header begins, in octets.
-        header_offset_octets: u32,
+        header_offset_octets: u32 = "header_offset",
         /// Octets added to each frame for its time on the wire.
-        overhead_octets: u32,
+        overhead_octets: u32 = "overhead",
         /// From `upper` to `lower`.
-        downstream: DirectionConfig,
+        downstream: DirectionConfig = "downstream",
         /// From `lower` to `upper`.
-        upstream: DirectionConfig,
+        upstream: DirectionConfig = "upstream",
     }
 }
 
@@ -259,17 +262,17 @@ wire_struct! {
     #[derive(Default)]
     pub struct DirectionStats = RawDirectionStats, 48 bytes {
         /// `fwd_octets`.
-        forwarded_octets: u64,
+        forwarded_octets: u64 = "FwdOctets",
         /// `fwd_frames`.
-        forwarded_frames: u64,
+        forwarded_frames: u64 = "FwdFrames",
         /// `in_disc_octets`: dropped at the full queue.
-        queue_dropped_octets: u64,
+        queue_dropped_octets: u64 = "queueDropOctets",
         /// `in_disc_frames`.
-        queue_dropped_frames: u64,
+        queue_dropped_frames: u64 = "queueDropFrames",
         /// `out_disc_octets`: lost to bit errors or at the full delay queue.
-        delay_dropped_octets: u64,
+        delay_dropped_octets: u64 = "delayDropOctets",
         /// `out_disc_frames`.
-        delay_dropped_frames: u64,
+        delay_dropped_frames: u64 = "delayDropFrames",
     }
 }
 
@@ -279,9 +282,9 @@ wire_struct! {
     #[derive(Default)]
     pub struct Stats = RawStats, 96 bytes {
         /// From `upper` to `lower`.
-        downstream: DirectionStats,
+        downstream: DirectionStats = "downstream",
         /// From `lower` to `upper`.
-        upstream: DirectionStats,
+        upstream: DirectionStats = "upstream",
     }
 }
 
@@ -291,15 +294,15 @@ wire_struct! {
     #[derive(Default)]
     pub struct DirectionQueues = RawDirectionQueues, 20 bytes {
         /// `fifo_queues`: queues in use.
-        queues: u32,
+        queues: u32 = "queues",
         /// `qin_octets`: waiting for the bandwidth limit.
-        queued_octets: u32,
+        queued_octets: u32 = "queuedOctets",
         /// `qin_frames`.
-        queued_frames: u32,
+        queued_frames: u32 = "queuedFrames",
         /// `qout_octets`: being delayed.
-        delayed_octets: u32,
+        delayed_octets: u32 = "delayedOctets",
         /// `qout_frames`.
-        delayed_frames: u32,
+        delayed_frames: u32 = "delayedFrames",
     }
 }
 
@@ -309,9 +312,9 @@ wire_struct! {
     #[derive(Default)]
     pub struct Queues = RawQueues, 40 bytes {
         /// From `upper` to `lower`.
-        downstream: DirectionQueues,
+        downstream: DirectionQueues = "downstream",
         /// From `lower` to `upper`.
-        upstream: DirectionQueues,
+        upstream: DirectionQueues = "upstream",
     }
 }
 

@@ -15,8 +15,8 @@ pub const COOKIE: u32 = 851_601_233;
 commands! { COOKIE:
     /// From now on the node goes with its last hook (`sys/netgraph/ng_socket.h:55`). Send it to `.:`.
     #[doc(alias = "NGM_SOCK_CMD_NOLINGER")]
-    NoLinger = 1 "nolinger" => ();
+    NoLinger = 1 "nolinger" without text => ();
     /// From now on the node stays without hooks, as it does at first.
     #[doc(alias = "NGM_SOCK_CMD_LINGER")]
-    Linger = 2 "linger" => ();
+    Linger = 2 "linger" without text => ();
 }

@@ -44,13 +44,13 @@ wire_struct! {
     #[derive(Default)]
     pub struct HookStats = RawHookStats, 32 bytes {
         /// Octets into the node.
-        in_octets: u64,
+        in_octets: u64 = "inOctets",
         /// Frames into the node.
-        in_frames: u64,
+        in_frames: u64 = "inFrames",
         /// Octets out of the node.
-        out_octets: u64,
+        out_octets: u64 = "outOctets",
         /// Frames out of the node.
-        out_frames: u64,
+        out_frames: u64 = "outFrames",
     }
 }
 
@@ -60,12 +60,12 @@ wire_struct! {
     #[derive(Default)]
     pub struct Stats = RawStats, 128 bytes {
         /// Hook `right`.
-        right: HookStats,
+        right: HookStats = "right",
         /// Hook `left`.
-        left: HookStats,
+        left: HookStats = "left",
         /// Hook `right2left`.
-        right_to_left: HookStats,
+        right_to_left: HookStats = "right2left",
         /// Hook `left2right`.
-        left_to_right: HookStats,
+        left_to_right: HookStats = "left2right",
     }
 }
