@@ -58,7 +58,7 @@ pub(super) fn input(kernel: &mut Kernel, index: IfIndex, link: IfIndex, header: 
         _ => {}
     }
     // Unlike ICMP, every message reaches the sockets; requests too.
-    raw::deliver6(kernel, vnet, header.source, message);
+    raw::deliver6(kernel, vnet, header.source, header.hop_limit, message);
 }
 
 /// Tells the sender of a packet that came in at `index` that it cannot go on.

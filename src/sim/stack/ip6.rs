@@ -233,6 +233,20 @@ pub(super) fn source_for(kernel: &Kernel, vnet: VnetId, hop: &NextHop, to: Ipv6A
     own().filter(wide_enough).min_by_key(rank).or_else(elsewhere).or_else(|| own().next()).map(|a| a.address)
 }
 
+/// The source that packets to `to` would have: what connect(2) of a datagram socket finds out.
+///
+/// # Errors
+/// `EHOSTUNREACH` no route, `EADDRNOTAVAIL` no usable address.
+pub(super) fn source_address(
+    kernel: &Kernel,
+    vnet: VnetId,
+    to: Ipv6Addr,
+    scope: Option<IfIndex>,
+) -> Result<Ipv6Addr, Errno> {
+    let path = path_to(kernel, vnet, Ipv6Addr::UNSPECIFIED, to, scope, 0).ok_or(Errno::EHOSTUNREACH)?;
+    source_for(kernel, vnet, &path.hop, to).ok_or(Errno::EADDRNOTAVAIL)
+}
+
 fn mtu(kernel: &Kernel, path: &Path) -> usize {
     usize::try_from(path_mtu(kernel, path)).unwrap_or(usize::MAX)
 }

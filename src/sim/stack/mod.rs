@@ -37,7 +37,7 @@ pub use self::interface::{Counters, InterfaceNet, Nd6, interface_arrives, interf
 pub use self::interface::{mac_changed, set_nd6_flags};
 pub use self::neighbour::{Neighbour, NeighbourView, Reachability, neighbour_add, neighbour_remove, neighbours};
 pub use self::prefix::{Prefix, needs_scope};
-pub use self::raw::{RawSocket, raw_receive, raw_send, raw_set_ttl};
+pub use self::raw::{RawPacket, RawSocket, raw_is_readable, raw_receive, raw_receive_packet, raw_send, raw_set_ttl};
 pub use self::route::*;
 pub use self::sysctl::{Sysctl, Sysctls, names as sysctl_names, sysctl_get, sysctl_set};
 pub use self::table::Table;
@@ -125,4 +125,18 @@ pub fn vnet_destroy(kernel: &mut Kernel, vnet: VnetId) {
     if let Some(stack) = of_mut(kernel, vnet) {
         *stack = Stack::default();
     }
+}
+
+/// The source that packets of a vnet to an IPv6 destination would have; `scope` is an interface index or 0.
+///
+/// # Errors
+/// `EHOSTUNREACH` no route, `EADDRNOTAVAIL` no usable address.
+pub fn source_address6(
+    kernel: &Kernel,
+    vnet: VnetId,
+    to: std::net::Ipv6Addr,
+    scope: u32,
+) -> Result<std::net::Ipv6Addr, crate::abi::Errno> {
+    let scope = u16::try_from(scope).ok().filter(|index| *index != 0).map(IfIndex);
+    ip6::source_address(kernel, vnet, to, scope)
 }

@@ -18,22 +18,33 @@ const MOST_WAITING: usize = 8 << 20;
 pub struct RawSocket {
     /// `IP_TTL`, `IPV6_UNICAST_HOPS`: of packets sent by it, if not the vnet's own.
     pub ttl: Option<u8>,
-    waiting: VecDeque<(IpAddr, Vec<u8>)>,
+    waiting: VecDeque<RawPacket>,
     octets: usize,
 }
 
+/// What recvmsg(2) gives of one message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RawPacket {
+    /// The source.
+    pub from: IpAddr,
+    /// TTL or hop limit with which it arrived (for IPv6 the control message `IPV6_HOPLIMIT`).
+    pub hops: u8,
+    /// The IPv4 packet or the ICMPv6 message.
+    pub bytes: Vec<u8>,
+}
+
 impl RawSocket {
-    fn push(&mut self, from: IpAddr, bytes: &[u8]) {
+    fn push(&mut self, from: IpAddr, hops: u8, bytes: &[u8]) {
         if self.octets.saturating_add(bytes.len()) <= MOST_WAITING {
             self.octets += bytes.len();
-            self.waiting.push_back((from, bytes.to_vec()));
+            self.waiting.push_back(RawPacket { from, hops, bytes: bytes.to_vec() });
         }
     }
 
-    fn pop(&mut self) -> Option<(IpAddr, Vec<u8>)> {
-        let (from, bytes) = self.waiting.pop_front()?;
-        self.octets -= bytes.len();
-        Some((from, bytes))
+    fn pop(&mut self) -> Option<RawPacket> {
+        let packet = self.waiting.pop_front()?;
+        self.octets -= packet.bytes.len();
+        Some(packet)
     }
 
     /// Whether something waits.
@@ -76,9 +87,23 @@ pub fn raw_send(kernel: &mut Kernel, sock: SockId, to: IpAddr, scope: u32, messa
 
 /// recvfrom(2) on a raw ICMP socket: the source and, for IPv4, the whole packet, for IPv6 the ICMPv6 message.
 pub fn raw_receive(kernel: &mut Kernel, sock: SockId) -> Option<(IpAddr, Vec<u8>)> {
+    raw_receive_packet(kernel, sock).map(|packet| (packet.from, packet.bytes))
+}
+
+/// recvmsg(2) on a raw ICMP socket: what [`raw_receive`] gives, and the hops left.
+pub fn raw_receive_packet(kernel: &mut Kernel, sock: SockId) -> Option<RawPacket> {
     match &mut kernel.sockets.open.get_mut(&sock)?.protocol {
         Protocol::Icmp(socket) | Protocol::Icmp6(socket) => socket.pop(),
         _ => None,
+    }
+}
+
+/// Whether something waits in a raw ICMP socket.
+#[must_use]
+pub fn raw_is_readable(kernel: &Kernel, sock: SockId) -> bool {
+    match kernel.sockets.open.get(&sock).map(|socket| &socket.protocol) {
+        Some(Protocol::Icmp(socket) | Protocol::Icmp6(socket)) => socket.is_readable(),
+        _ => false,
     }
 }
 
@@ -100,16 +125,16 @@ pub fn raw_set_ttl(kernel: &mut Kernel, sock: SockId, ttl: Option<u8>) -> Result
 pub(super) fn deliver4(kernel: &mut Kernel, vnet: VnetId, from: Ipv4Addr, bytes: &[u8]) {
     for socket in kernel.sockets.open.values_mut().filter(|socket| socket.vnet == vnet) {
         if let Protocol::Icmp(socket) = &mut socket.protocol {
-            socket.push(IpAddr::V4(from), bytes);
+            socket.push(IpAddr::V4(from), bytes.get(8).copied().unwrap_or_default(), bytes);
         }
     }
 }
 
 /// An ICMPv6 message, for every socket of the vnet.
-pub(super) fn deliver6(kernel: &mut Kernel, vnet: VnetId, from: Ipv6Addr, message: &[u8]) {
+pub(super) fn deliver6(kernel: &mut Kernel, vnet: VnetId, from: Ipv6Addr, hops: u8, message: &[u8]) {
     for socket in kernel.sockets.open.values_mut().filter(|socket| socket.vnet == vnet) {
         if let Protocol::Icmp6(socket) = &mut socket.protocol {
-            socket.push(IpAddr::V6(from), message);
+            socket.push(IpAddr::V6(from), hops, message);
         }
     }
 }
