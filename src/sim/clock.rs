@@ -31,6 +31,17 @@ pub enum Timer {
 }
 
 impl Clock {
+    /// After loading: refuses a present so late that time could not go on.
+    ///
+    /// # Errors
+    /// So it is.
+    pub fn restore(&self) -> Result<(), &'static str> {
+        if self.now > Self::LATEST { Err("a clock that has run out") } else { Ok(()) }
+    }
+
+    /// No simulation comes to this: 146 years, half of what the clock can tell.
+    const LATEST: Nanos = 1 << 62;
+
     /// The present.
     #[must_use]
     pub fn now(&self) -> Nanos {
@@ -39,7 +50,7 @@ impl Clock {
 
     /// Asks for `timer` to run `after` nanoseconds from now.
     pub fn set(&mut self, after: Nanos, timer: Timer) -> TimerKey {
-        self.serial += 1;
+        self.serial = self.serial.wrapping_add(1);
         let key = (self.now.saturating_add(after), self.serial);
         self.timers.insert(key, timer);
         TimerKey(key.0, key.1)

@@ -149,8 +149,7 @@ impl Kernel {
 
     /// Makes a vnet with its lo0, down and without addresses; one reference is held for the caller.
     pub fn new_vnet(&mut self, jail: Option<i32>) -> VnetId {
-        let id = VnetId(self.next_vnet);
-        self.next_vnet += 1;
+        let id = self.take_vnet_id();
         let vnet = Vnet {
             jail,
             references: 1,
@@ -162,6 +161,34 @@ impl Kernel {
         self.vnets.insert(id, vnet);
         ifnet::attach_loopback(self, id);
         id
+    }
+
+    /// The next number that no vnet has.
+    fn take_vnet_id(&mut self) -> VnetId {
+        loop {
+            let id = VnetId(self.next_vnet);
+            self.next_vnet = self.next_vnet.wrapping_add(1);
+            if !self.vnets.contains_key(&id) {
+                return id;
+            }
+        }
+    }
+
+    /// After loading: checks what the subsystems rely on, makes what is not saved, and closes the sockets of the
+    /// process that saved it.
+    ///
+    /// # Errors
+    /// What contradicts itself.
+    pub fn restore(&mut self) -> Result<(), &'static str> {
+        self.clock.restore()?;
+        if !self.vnets.contains_key(&VnetId::HOST) {
+            return Err("no network stack of the host");
+        }
+        for vnet in self.vnets.values_mut() {
+            vnet.netgraph.restore()?;
+        }
+        netgraph::close_sockets(self);
+        Ok(())
     }
 
     /// Works off every frame that is on its way at this instant.

@@ -136,6 +136,21 @@ pub fn vnet_destroy(kernel: &mut Kernel, vnet: VnetId) {
     graph.settle();
 }
 
+/// Removes the nodes of all sockets, as the end of the process that held them does.
+pub fn close_sockets(kernel: &mut Kernel) {
+    let vnets: Vec<VnetId> = kernel.vnets.keys().copied().collect();
+    for vnet in vnets {
+        let mut graph = Graph::new(kernel, vnet);
+        let Ok(netgraph) = graph.netgraph() else { continue };
+        let sockets = netgraph.nodes.iter().filter(|(_, node)| matches!(node.kind, Kind::Socket(_)));
+        let ids: Vec<NodeId> = sockets.map(|(id, _)| id).collect();
+        for id in ids {
+            graph.remove_node(id, Removal::ForGood);
+        }
+        graph.settle();
+    }
+}
+
 /// A timer of a node is due.
 pub fn timer(kernel: &mut Kernel, timer: Timer) {
     let Timer::Pipe { vnet, node } = timer;

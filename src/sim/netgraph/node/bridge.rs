@@ -18,7 +18,7 @@ use super::super::label::Label;
 use super::super::message::{Answer, Call, Outcome, answer};
 use super::super::units::Units;
 use super::link::{Destination, Link};
-use super::{Fate, HookId, Hooks, Private};
+use super::{Fate, HookId, Hooks, Private, count};
 use crate::abi::Errno;
 use crate::sim::clock::Nanos;
 use crate::sim::kernel::Frame;
@@ -216,16 +216,16 @@ impl Bridge {
         let second = self.second(now);
         let Some(link) = hooks.get_mut(hook).and_then(Link::of) else { return };
         let (Some((destination, rest)), true) = (frame.split_first_chunk::<6>(), frame.len() >= HEADER) else {
-            link.counters.received_runts += 1;
+            count(&mut link.counters.received_runts, 1);
             return;
         };
         let (destination, source) = (*destination, rest.first_chunk::<6>().copied().unwrap_or_default());
         if source[0] & 1 != 0 {
-            link.counters.received_invalid += 1;
+            count(&mut link.counters.received_invalid, 1);
             return;
         }
         if link.is_mute(second) {
-            link.counters.loop_drops += 1;
+            count(&mut link.counters.loop_drops, 1);
             return;
         }
         let to = Destination::of(destination);
@@ -237,7 +237,7 @@ impl Bridge {
         let moved = known.filter(|(place, _)| *place != hook);
         let learns = moved.is_some() || (known.is_none() && link.learns);
         if moved.is_some_and(|(_, age)| u32::from(age) < self.minimum_stable_age_seconds) {
-            link.counters.loop_drops += 1;
+            count(&mut link.counters.loop_drops, 1);
         } else {
             self.forward(hooks, hook, destination, frame, second, wire);
         }
@@ -265,7 +265,7 @@ impl Bridge {
                 return;
             }
             if let Some(link) = hooks.get_mut(from).and_then(Link::of) {
-                link.counters.received_unknown += 1;
+                count(&mut link.counters.received_unknown, 1);
             }
         }
         let takes = |hook: &Hook| match &hook.private {
@@ -316,7 +316,7 @@ impl Bridge {
         let minimum = self.minimum_stable_age_seconds;
         match self.host(mac, second) {
             None => {
-                self.entered += 1;
+                count(&mut self.entered, 1);
                 let serial = self.entered;
                 self.hosts.insert(mac, Host { hook, settled: second, heard: second, serial });
                 self.rehash();

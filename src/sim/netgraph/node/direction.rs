@@ -102,7 +102,7 @@ impl Direction {
         while self.line_free <= now {
             let Some(frame) = self.waiting.pop_front() else { break };
             let octets = frame.len() as u64;
-            if self.duplicate_percent != 0 && random.next_u64() % 100 <= u64::from(self.duplicate_percent) {
+            if self.duplicate_percent != 0 && random.next_u64() % 100 <= u64::from(self.duplicate_percent.min(50)) {
                 self.waiting.push_front(frame.clone());
             } else {
                 self.waiting_octets = self.waiting_octets.saturating_sub(octets);

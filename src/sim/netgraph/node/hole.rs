@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::label::Label;
 use super::super::message::{Answer, Call, Outcome, answer};
-use super::{HookId, Hooks, Private};
+use super::{HookId, Hooks, Private, count};
 use crate::abi::Errno;
 
 /// What came in by one hook.
@@ -36,7 +36,7 @@ pub(in crate::sim::netgraph) fn receive(hooks: &mut Hooks, call: &Call<'_>) -> A
 
 pub(in crate::sim::netgraph) fn data(hooks: &mut Hooks, hook: HookId, frame: &[u8]) {
     if let Some(Private::Hole(swallowed)) = hooks.get_mut(hook).map(|hook| &mut hook.private) {
-        swallowed.frames += 1;
-        swallowed.octets += frame.len() as u64;
+        count(&mut swallowed.frames, 1);
+        count(&mut swallowed.octets, frame.len() as u64);
     }
 }

@@ -4,7 +4,7 @@ use ngsock::node::bridge::LinkStats;
 use serde::{Deserialize, Serialize};
 
 use super::super::hooks::Hook;
-use super::Private;
+use super::{Private, count};
 
 /// A link of a bridge.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -63,7 +63,7 @@ impl Link {
     /// Mutes it. The kernel counts the seconds in 16 bits.
     pub fn mute(&mut self, second: u64, seconds: u32) {
         self.mute_until = second.saturating_add(u64::from(seconds & 0xffff));
-        self.counters.loop_detects += 1;
+        count(&mut self.counters.loop_detects, 1);
     }
 
     /// NGM_BRIDGE_RESET: heard again, statistics cleared.
@@ -98,23 +98,23 @@ pub struct Counters {
 impl Counters {
     /// Counts a frame that came in.
     pub fn receive(&mut self, to: Destination, octets: usize) {
-        self.received_octets = self.received_octets.wrapping_add(octets as u64);
-        self.received_frames = self.received_frames.wrapping_add(1);
+        count(&mut self.received_octets, octets as u64);
+        count(&mut self.received_frames, 1);
         match to {
             Destination::One => {}
-            Destination::Group => self.received_multicasts = self.received_multicasts.wrapping_add(1),
-            Destination::All => self.received_broadcasts = self.received_broadcasts.wrapping_add(1),
+            Destination::Group => count(&mut self.received_multicasts, 1),
+            Destination::All => count(&mut self.received_broadcasts, 1),
         }
     }
 
     /// Counts a frame that went out.
     pub fn send(&mut self, to: Destination, octets: usize) {
-        self.sent_octets = self.sent_octets.wrapping_add(octets as u64);
-        self.sent_frames = self.sent_frames.wrapping_add(1);
+        count(&mut self.sent_octets, octets as u64);
+        count(&mut self.sent_frames, 1);
         match to {
             Destination::One => {}
-            Destination::Group => self.sent_multicasts = self.sent_multicasts.wrapping_add(1),
-            Destination::All => self.sent_broadcasts = self.sent_broadcasts.wrapping_add(1),
+            Destination::Group => count(&mut self.sent_multicasts, 1),
+            Destination::All => count(&mut self.sent_broadcasts, 1),
         }
     }
 

@@ -175,3 +175,8 @@ pub(in crate::sim::netgraph) fn receive(graph: &mut Graph<'_>, to: NodeId, call:
         Kind::Split(_) | Kind::Ipfw => Err(Errno::EINVAL),
     }
 }
+
+/// Counts as the kernel does: round and round.
+fn count(counter: &mut u64, more: u64) {
+    *counter = counter.wrapping_add(more);
+}

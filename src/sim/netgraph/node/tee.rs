@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::super::data::Wire;
 use super::super::label::Label;
 use super::super::message::{Answer, Call, Outcome, answer};
-use super::{Fate, HookId, Hooks, Private};
+use super::{Fate, HookId, Hooks, Private, count};
 use crate::abi::Errno;
 use crate::sim::kernel::Frame;
 
@@ -136,8 +136,8 @@ impl Tee {
         let Some(from) = self.side(hook) else { return };
         let octets = frame.len() as u64;
         let end = self.end(from);
-        end.in_octets += octets;
-        end.in_frames += 1;
+        count(&mut end.in_octets, octets);
+        count(&mut end.in_frames, 1);
         let destination = self.destination(from);
         if let Some(tap) = self.copy_to(from) {
             self.send(hooks, tap, frame.clone(), wire);
@@ -149,8 +149,8 @@ impl Tee {
 
     fn send(&mut self, hooks: &Hooks, side: Side, frame: Frame, wire: &mut Wire<'_>) {
         let end = self.end(side);
-        end.out_octets += frame.len() as u64;
-        end.out_frames += 1;
+        count(&mut end.out_octets, frame.len() as u64);
+        count(&mut end.out_frames, 1);
         if let Some(hook) = end.hook.and_then(|hook| hooks.get(hook)) {
             wire.send(hook, frame);
         }
