@@ -147,6 +147,9 @@ impl<'r, 's, 'f> Expander<'r, 's, 'f> {
             let frame = Frame { name: &name.value, row, outer: scope.row };
             let scope = Scope { vars: scope.vars, row: Some(&frame) };
             let Some(tree) = self.filler.copy(&template.tree) else { return };
+            if template.key.as_ref().is_some_and(|key| !self.filler.spend_text(&key.value)) {
+                return self.filler.too_much_text(template.tree.origin);
+            }
             let unit = Unit { key: template.key.clone(), tree, row: Some(Note { origin, text }) };
             self.finish(unit, &scope, units);
         }

@@ -21,11 +21,9 @@ use crate::model::{Bandwidth, Delay, FamilyChoice, Mac, Mtu, Routing, Share, Wir
 pub struct File {
     /// The version of the format: 1.
     #[serde(deserialize_with = "given")]
-    #[schemars(required)]
     pub version: Option<Leaf<u32>>,
     /// The name of the lab: a letter, then letters, digits and `-`, at most 31.
     #[serde(deserialize_with = "given")]
-    #[schemars(required)]
     pub name: Option<Leaf<String>>,
     /// Files whose contents come first, relative to this one; this file goes over them.
     pub include: Option<OneOrMany<Leaf<String>>>,
@@ -52,6 +50,7 @@ pub struct Topology {
     /// Settings of every node. The order of precedence is node, groups in their order, kind, defaults.
     pub defaults: Settings,
     /// Settings by kind.
+    #[schemars(extend("propertyNames" = { "enum": ["host", "router", "switch", "hub", "self"] }))]
     pub kinds: BTreeMap<String, Settings>,
     /// Settings by group.
     pub groups: BTreeMap<String, Settings>,

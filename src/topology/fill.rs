@@ -3,6 +3,7 @@
 use super::codes;
 use super::expr::{self, Piece, Trouble, Worth};
 use super::grow::{Seen, duplicate};
+use super::index::{MOST_DEPTH, too_deep};
 use super::session::Session;
 use super::tree::{Entry, Shape, Tree};
 use super::vars::Scope;
@@ -27,8 +28,13 @@ impl<'s, 'f> Filler<'s, 'f> {
         Self { session, values: MOST_VALUES, bytes: MOST_BYTES }
     }
 
-    /// A copy of a value, counted. `None` when there are too many.
+    /// A copy of a value, counted. `None` when there are too many, or when it is too deep to stand in another.
     pub fn copy(&mut self, tree: &Tree) -> Option<Tree> {
+        if depth(tree) > MOST_DEPTH {
+            // Without this, variables that stand in each other could grow deeper than the stack.
+            self.session.findings.push(too_deep(tree.origin));
+            return None;
+        }
         if self.spend(tree) {
             return Some(tree.clone());
         }
@@ -51,7 +57,14 @@ impl<'s, 'f> Filler<'s, 'f> {
         }
     }
 
-    fn spend_text(&mut self, text: &str) -> bool {
+    /// Reports that [`Self::spend_text`] found too many bytes.
+    pub fn too_much_text(&mut self, origin: Origin) {
+        let message = "variables and `each` make too much text of this topology";
+        self.session.findings.push(Diagnostic::error(codes::LIMIT, message).at(origin, ""));
+    }
+
+    /// Counts bytes of text. `false` when there are too many.
+    pub fn spend_text(&mut self, text: &str) -> bool {
         let enough = self.bytes >= text.len();
         self.bytes = self.bytes.saturating_sub(text.len());
         enough
@@ -69,7 +82,13 @@ impl<'s, 'f> Filler<'s, 'f> {
                 Some(Worth::Tree(value)) => self.copy(value).map(|value| *tree = value).is_some(),
                 None => false,
             },
-            Shape::List(items) => items.iter_mut().fold(true, |filled, item| self.fill(item, scope) && filled),
+            Shape::List(items) => {
+                let mut filled = true;
+                for item in items {
+                    filled &= self.fill(item, scope);
+                }
+                filled
+            }
             Shape::Map(entries) => {
                 let mut filled = true;
                 let mut template = false;
@@ -143,8 +162,7 @@ impl<'s, 'f> Filler<'s, 'f> {
                     result.iter_mut().for_each(|result| result.push_str(&text));
                 }
                 Ok(Worth::Text(_)) => {
-                    let message = "variables and `each` make too much text of this topology";
-                    self.session.findings.push(Diagnostic::error(codes::LIMIT, message).at(origin, ""));
+                    self.too_much_text(origin);
                     return None;
                 }
                 Ok(Worth::Tree(tree)) => {
@@ -186,5 +204,14 @@ impl<'s, 'f> Filler<'s, 'f> {
                 }
             }
         });
+    }
+}
+
+/// How deep lists and maps stand in each other.
+fn depth(tree: &Tree) -> usize {
+    match &tree.shape {
+        Shape::Scalar(_) => 0,
+        Shape::List(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
+        Shape::Map(entries) => 1 + entries.iter().map(|entry| depth(&entry.value)).max().unwrap_or(0),
     }
 }

@@ -8,6 +8,9 @@ use crate::diagnostic::{Diagnostic, Label, Origin};
 /// More than this is not read by anybody.
 const MOST: usize = 100;
 
+/// The longest message, in bytes.
+const LONGEST: usize = 400;
+
 /// Diagnostics on their way to the user.
 #[derive(Debug, Default)]
 pub struct Findings {
@@ -21,12 +24,14 @@ pub struct Findings {
 
 impl Findings {
     /// Adds a finding; the same code at the same place (a template met again for its next row) is one finding.
-    pub fn push(&mut self, diagnostic: Diagnostic) {
+    pub fn push(&mut self, mut diagnostic: Diagnostic) {
         self.errors += usize::from(diagnostic.is_error());
         let place = diagnostic.labels.first().map(|label| label.origin);
         if place.is_some_and(|origin| !self.seen.insert((diagnostic.code, origin))) {
             return;
         }
+        shorten(&mut diagnostic.message);
+        diagnostic.help.iter_mut().for_each(shorten);
         if self.list.len() < MOST {
             self.list.push(diagnostic);
         } else {
@@ -64,6 +69,15 @@ impl Findings {
             self.list.push(Diagnostic::error(codes::MORE, message));
         }
         self.list
+    }
+}
+
+/// A message may hold a name from the file, and a name of the file may have megabytes.
+fn shorten(text: &mut String) {
+    if text.len() > LONGEST {
+        let end = (0..=LONGEST).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+        text.truncate(end);
+        text.push('…');
     }
 }
 

@@ -4,9 +4,35 @@ use std::collections::BTreeMap;
 
 use super::codes;
 use super::findings::Findings;
-use super::index::{self, Item, ItemKind, MOST_DEPTH};
+use super::index::{self, Item, ItemKind, MOST_DEPTH, MOST_EVENTS};
 use super::tree::{Entry, Scalar, Shape, Tree, is_null};
 use crate::diagnostic::{At, Diagnostic, Origin};
+
+/// All text of a topology with what aliases repeat, in bytes: an alias may repeat a long text very often.
+const MOST_TEXT: usize = 128 << 20;
+
+/// What is left of the limits of a topology.
+#[derive(Clone, Copy, Debug)]
+pub struct Budget {
+    events: usize,
+    text: usize,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { events: MOST_EVENTS, text: MOST_TEXT }
+    }
+}
+
+impl Budget {
+    fn spend(&mut self, events: usize, bytes: usize) -> bool {
+        let left = self.events.checked_sub(events).zip(self.text.checked_sub(bytes));
+        if let Some((events, text)) = left {
+            *self = Self { events, text };
+        }
+        left.is_some()
+    }
+}
 
 /// Maps up to this size are searched key by key for duplicates.
 const SMALL: usize = 16;
@@ -14,7 +40,7 @@ const SMALL: usize = 16;
 /// Builds the tree of a document and takes its events from `budget`. Keys beginning with `x-` are left out with their values.
 ///
 /// `None` if the text is empty or a limit is passed; findings say why, and name every duplicate or odd key.
-pub fn grow(items: &[Item], budget: &mut usize, findings: &mut Findings) -> Option<Tree> {
+pub fn grow(items: &[Item], budget: &mut Budget, findings: &mut Findings) -> Option<Tree> {
     let mut grower = Grower { items, budget, findings, alias: None, over: false };
     let tree = grower.value(0, 0)?;
     (!grower.over).then_some(tree)
@@ -22,7 +48,7 @@ pub fn grow(items: &[Item], budget: &mut usize, findings: &mut Findings) -> Opti
 
 struct Grower<'a> {
     items: &'a [Item],
-    budget: &'a mut usize,
+    budget: &'a mut Budget,
     findings: &'a mut Findings,
     /// The outermost alias that is being expanded: what is to blame for a limit.
     alias: Option<Origin>,
@@ -35,9 +61,13 @@ impl Grower<'_> {
         let items = self.items;
         let item = items.get(place)?;
         // A list or map is two events, as in the text.
-        let cost = if matches!(item.kind, ItemKind::Scalar { .. }) { 1 } else { 2 };
-        if self.over || *self.budget < cost {
-            return self.stop(index::too_many_events(self.alias.unwrap_or(item.origin)));
+        let (cost, bytes) = match &item.kind {
+            ItemKind::Scalar { text, .. } => (1, text.len()),
+            ItemKind::Alias(_) => (0, 0),
+            ItemKind::List | ItemKind::Map => (2, 0),
+        };
+        if self.over || !self.budget.spend(cost, bytes) {
+            return self.stop(self.too_much(bytes, item.origin));
         }
         let shape = match &item.kind {
             ItemKind::Alias(target) => {
@@ -52,8 +82,17 @@ impl Grower<'_> {
             ItemKind::List => Shape::List(self.list(place, depth + 1)),
             ItemKind::Map => Shape::Map(self.map(place, depth + 1)),
         };
-        *self.budget = self.budget.saturating_sub(cost);
         Some(Tree { origin: item.origin, shape })
+    }
+
+    /// The finding for a value of so many bytes that did not fit into the budget.
+    fn too_much(&self, bytes: usize, origin: Origin) -> Diagnostic {
+        let origin = self.alias.unwrap_or(origin);
+        if bytes <= self.budget.text {
+            return index::too_many_events(origin);
+        }
+        let message = format!("aliases repeat more than {} MiB of text", MOST_TEXT >> 20);
+        Diagnostic::error(codes::LIMIT, message).at(origin, "counted up to here")
     }
 
     fn stop(&mut self, diagnostic: Diagnostic) -> Option<Tree> {
@@ -104,7 +143,11 @@ impl Grower<'_> {
         if let ItemKind::Alias(target) = item.kind {
             item = items.get(target)?;
         }
-        *self.budget = self.budget.saturating_sub(1);
+        let bytes = if let ItemKind::Scalar { text, .. } = &item.kind { text.len() } else { 0 };
+        if !self.budget.spend(1, bytes) {
+            self.stop(self.too_much(bytes, origin));
+            return None;
+        }
         match &item.kind {
             ItemKind::Scalar { text, plain: true } if text == "<<" => {
                 let message = "merge keys (`<<`) are not used in topologies";

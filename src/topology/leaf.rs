@@ -70,7 +70,8 @@ impl<T: Written> JsonSchema for Leaf<T> {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         let own = T::schema();
-        if own.get("type") == Some(&json!("string")) && own.get("enum").is_none() {
+        let is_text = own.get("type").is_some_and(|kind| kind.to_string().contains("\"string\""));
+        if is_text && own.get("enum").is_none() {
             return Schema::try_from(own).unwrap_or_default();
         }
         json_schema!({ "anyOf": [own, { "type": "string", "pattern": "\\$\\{" }] })

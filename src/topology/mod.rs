@@ -15,6 +15,7 @@ mod leaf;
 mod lower;
 mod net;
 pub mod reader;
+mod schema;
 mod session;
 mod shapes;
 pub mod source;
@@ -31,6 +32,7 @@ use each::Expander;
 use fill::Filler;
 use lower::Parts;
 pub use reader::{DiskReader, FileReader};
+pub use schema::{format_table, schema};
 use session::Session;
 pub use source::Sources;
 use tree::Tree;
@@ -115,3 +117,8 @@ fn parts(mut root: Tree, options: &LoadOptions, session: &mut Session<'_>) -> Pa
     let vars = vars::resolve(root.take("vars"), &options.overrides, &mut filler);
     Parts::new(root, &mut Expander::new(&mut filler, &vars))
 }
+
+#[cfg(test)]
+mod agreement;
+#[cfg(test)]
+mod tests;

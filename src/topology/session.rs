@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::findings::Findings;
-use super::index::MOST_EVENTS;
+use super::grow::Budget;
 use super::reader::FileReader;
 use super::source::Sources;
 use super::tree::Tree;
@@ -25,8 +25,8 @@ pub struct Session<'f> {
     pub sources: Sources,
     /// What is wrong so far.
     pub findings: Findings,
-    /// YAML events that may still come.
-    pub events: usize,
+    /// What YAML may still come.
+    pub budget: Budget,
     bytes: usize,
 }
 
@@ -34,7 +34,7 @@ impl<'f> Session<'f> {
     /// Nothing read yet.
     pub fn new(files: &'f dyn FileReader) -> Self {
         let (sources, findings) = (Sources::default(), Findings::default());
-        Self { files, sources, findings, events: MOST_EVENTS, bytes: MOST_BYTES_TOGETHER }
+        Self { files, sources, findings, budget: Budget::default(), bytes: MOST_BYTES_TOGETHER }
     }
 
     /// Reads a file that the value at `named` names; the topology file itself has none.
@@ -94,7 +94,7 @@ impl<'f> Session<'f> {
             self.findings.push(Diagnostic::error(codes::EMPTY, "the file is empty").at(origin, "").help(help));
             return None;
         }
-        grow::grow(&items, &mut self.events, &mut self.findings)
+        grow::grow(&items, &mut self.budget, &mut self.findings)
     }
 
     /// The path that `written` in `source` means: relative to the folder of that file.

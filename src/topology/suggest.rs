@@ -1,5 +1,8 @@
 //! The nearest of the names that exist.
 
+/// How many names are compared: a file may have a hundred thousand variables and as many wrong uses of them.
+const MOST_COMPARED: usize = 1000;
+
 /// The candidate that `word` was probably meant to be; the first one where several are equally near.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // Long words are not typing errors, and comparing them costs their product.
@@ -16,6 +19,7 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     };
     candidates
         .into_iter()
+        .take(MOST_COMPARED)
         .filter(|c| c.len() <= 64)
         .filter_map(near)
         .min_by_key(|(distance, _)| *distance)
@@ -24,7 +28,7 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
 
 /// `` did you mean `…`? ``, else the list of what there is.
 pub fn help<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    let candidates: Vec<_> = candidates.into_iter().collect();
+    let candidates: Vec<_> = candidates.into_iter().take(MOST_COMPARED).collect();
     if let Some(nearest) = nearest(word, candidates.iter().copied()) {
         return Some(format!("did you mean `{nearest}`?"));
     }

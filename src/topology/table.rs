@@ -1,5 +1,6 @@
 //! CSV files as rows of an `each`: RFC 4180, UTF-8, with a header row.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use csv::{ErrorKind, ReaderBuilder, StringRecord};
@@ -13,8 +14,9 @@ use crate::diagnostic::{Diagnostic, Origin, SourceId};
 pub struct Table {
     /// As diagnostics call it.
     pub name: String,
-    /// The names of the columns.
-    pub header: StringRecord,
+    header: StringRecord,
+    /// The place of each column.
+    places: BTreeMap<String, usize>,
     source: SourceId,
     records: Vec<StringRecord>,
 }
@@ -25,7 +27,10 @@ impl Table {
         let source = session.read(path, Some(named))?;
         let text = session.sources.get(source)?.text.as_str();
         match parse(text, source, most_rows) {
-            Ok((header, records)) => Some(Self { name: path.display().to_string(), header, source, records }),
+            Ok((header, records)) => {
+                let places = header.iter().enumerate().map(|(place, name)| (name.to_owned(), place)).collect();
+                Some(Self { name: path.display().to_string(), header, places, source, records })
+            }
             Err(diagnostic) => {
                 session.findings.push(*diagnostic);
                 None
@@ -39,11 +44,15 @@ impl Table {
         self.records.len()
     }
 
+    /// The names of the columns, in their order.
+    pub fn columns(&self) -> impl Iterator<Item = &str> {
+        self.header.iter()
+    }
+
     /// One field of a row.
     #[must_use]
     pub fn field(&self, row: usize, column: &str) -> Option<&str> {
-        let column = self.header.iter().position(|name| name == column)?;
-        self.records.get(row)?.get(column)
+        self.records.get(row)?.get(*self.places.get(column)?)
     }
 
     /// Where a row is written.
@@ -62,8 +71,9 @@ fn parse(text: &str, source: SourceId, most_rows: usize) -> Result<(StringRecord
         let help = "the first line names the columns, such as `name,ipv4`";
         return Err(Box::new(Diagnostic::error(codes::CSV, "the CSV file has no header row").at(start, "").help(help)));
     }
-    for (column, name) in header.iter().enumerate() {
-        if header.iter().take(column).any(|other| other == name) {
+    let mut names = BTreeSet::new();
+    for name in &header {
+        if !names.insert(name) {
             let message = format!("the column `{name}` stands twice in the header row");
             return Err(Box::new(Diagnostic::error(codes::CSV, message).at(start, "")));
         }

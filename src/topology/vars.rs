@@ -14,6 +14,9 @@ use crate::diagnostic::{At, Diagnostic, Origin};
 /// How many variables may name each other in a row.
 const MOST_NESTED: usize = 64;
 
+/// How many fields `${x.field}` is looked up among.
+const MOST_FIELDS: usize = 4096;
+
 /// The variables of a file, with everything they name put in.
 pub type Vars = BTreeMap<String, Tree>;
 
@@ -70,7 +73,14 @@ impl<'a> Scope<'a> {
     /// Whether the name is taken.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
-        self.names().contains(&name)
+        let mut frame = self.row;
+        while let Some(here) = frame {
+            if here.name == name {
+                return true;
+            }
+            frame = here.outer;
+        }
+        self.vars.contains_key(name)
     }
 
     fn names(&self) -> Vec<&'a str> {
@@ -104,11 +114,11 @@ impl<'a> Row<'a> {
             (Self::Item(tree), field) => find_in(tree, name, field),
             (Self::Record(table, row), Some(field)) => table.field(row, field).map(Found::Text).ok_or_else(|| {
                 let message = format!("`{}` has no column `{field}`", table.name);
-                Trouble::Name(message, suggest::help(field, table.header.iter()))
+                Trouble::Name(message, suggest::help(field, table.columns()))
             }),
             (Self::Record(table, _), None) => {
                 let message = format!("`{name}` is a whole row of `{}`", table.name);
-                let columns: Vec<_> = table.header.iter().collect();
+                let columns: Vec<_> = table.columns().collect();
                 let help = suggest::list(&columns).map(|list| format!("write `${{{name}.COLUMN}}`; there are {list}"));
                 Err(Trouble::Name(message, help))
             }
@@ -120,6 +130,10 @@ impl<'a> Row<'a> {
 fn find_in<'a>(tree: &'a Tree, name: &str, field: Option<&str>) -> Result<Found<'a, Tree>, Trouble> {
     let mut here = tree;
     for part in field.into_iter().flat_map(|field| field.split('.')) {
+        if here.entries().len() > MOST_FIELDS {
+            let message = format!("`{name}` has more than {MOST_FIELDS} fields to look among");
+            return Err(Trouble::Name(message, Some("use a list of maps, or a CSV file".into())));
+        }
         here = here.get(part).ok_or_else(|| {
             let message = format!("`{name}` has no field `{part}`");
             Trouble::Name(message, suggest::help(part, here.entries().iter().map(|entry| entry.key.value.as_str())))

@@ -11,7 +11,7 @@ use super::super::{codes, file};
 use super::settings::{Layer, Shared, Stack};
 use super::{Lowering, bad_name};
 use crate::diagnostic::{At, Diagnostic};
-use crate::model::draft::{DraftInterface, DraftNode, DraftRoute};
+use crate::model::draft::{DraftNode, DraftRoute};
 use crate::model::{Exec, IfName, NodeKind, NodeName, SwitchDriver, System};
 
 /// Keys that need a stack of the node's own.
@@ -143,7 +143,7 @@ impl Lowering<'_, '_> {
                 }
             };
             let addresses = self.addresses(&entry.value, &interface.ipv4.0, &interface.ipv6.0, row);
-            let merged = draft.interfaces.entry(name).or_insert_with(DraftInterface::default);
+            let merged = draft.interfaces.entry(name).or_default();
             merged.origin = entry.key.origin;
             merged.addresses.extend(addresses);
             let mac = interface.mac.map(|mac| At::new(mac.0, entry.value.origin_of("mac")));
@@ -195,18 +195,16 @@ impl Lowering<'_, '_> {
 fn sysctls(layer: &Layer, draft: &mut DraftNode) {
     let Some(tree) = layer.tree.get("sysctls") else { return };
     let EngineMap { flat, freebsd, linux } = &layer.node.sysctls;
-    let at = |tree: &Tree, name: &str, value: &str| At::new(value.to_owned(), tree.origin_of(name));
-    for (name, value) in flat {
-        draft.sysctls.insert(name.clone(), at(tree, name, value));
-    }
-    for (engine, names, merged) in
-        [("freebsd", freebsd, &mut draft.sysctls), ("linux", linux, &mut draft.linux_sysctls)]
-    {
-        let Some(tree) = tree.get(engine) else { continue };
-        for (name, value) in names {
-            merged.insert(name.clone(), at(tree, name, value));
+    let add = |tree: Option<&Tree>, values: &BTreeMap<String, String>, merged: &mut BTreeMap<_, _>| {
+        for entry in tree.map(Tree::entries).unwrap_or_default() {
+            if let Some(value) = values.get(&entry.key.value) {
+                merged.insert(entry.key.value.clone(), At::new(value.clone(), entry.value.origin));
+            }
         }
-    }
+    };
+    add(Some(tree), flat, &mut draft.sysctls);
+    add(tree.get("freebsd"), freebsd, &mut draft.sysctls);
+    add(tree.get("linux"), linux, &mut draft.linux_sysctls);
 }
 
 fn commands(layer: &Layer, exec: &mut Vec<At<Exec>>) {

@@ -56,8 +56,10 @@ impl Stack<'_> {
         let mut merged = BTreeMap::new();
         for layer in self.weakest_first() {
             let Some(tree) = layer.tree.get(key) else { continue };
-            for (name, value) in pick(&layer.node) {
-                merged.insert(name.clone(), At::new(value.0.clone(), tree.origin_of(name)));
+            for entry in tree.entries() {
+                if let Some(value) = pick(&layer.node).get(&entry.key.value) {
+                    merged.insert(entry.key.value.clone(), At::new(value.0.clone(), entry.value.origin));
+                }
             }
         }
         merged
