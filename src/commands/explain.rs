@@ -6,6 +6,7 @@ use super::context::Context;
 use super::topology::{self, Topology};
 use crate::cli::{ExplainArgs, Format};
 use crate::diagnostic::Origin;
+use crate::graph::{self, Graph, Numbering, Object, Place};
 use crate::model::{
     Address, AddressReason, IfName, Interface, MtuReason, Node, NodeKind, Route, RouteReason, SwitchDriver,
 };
@@ -35,8 +36,11 @@ pub(super) fn run(context: &mut Context<'_>, args: &ExplainArgs) -> Result<Statu
         missing(format!("no node `{name}` in lab `{}`", topology.model.lab)).hint("`graph` shows the nodes")
     })?;
     let node = topology.model.node(id);
+    let graph = graph::build(&topology.model, &mut Numbering::default())
+        .map_err(|error| Failure::new(Status::Bug, format!("no graph of kernel objects: {error}")))?;
+    let teller = Teller { topology: &topology, graph: &graph, node };
     let facts = match interface {
-        None => Teller { topology: &topology, node }.all(),
+        None => teller.all(),
         Some(wanted) => {
             let found = node.interfaces.iter().find(|(name, _)| name.as_str() == wanted);
             let (name, interface) = found.ok_or_else(|| {
@@ -44,7 +48,7 @@ pub(super) fn run(context: &mut Context<'_>, args: &ExplainArgs) -> Result<Statu
                 let has = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
                 missing(format!("no interface `{wanted}` at node `{name}`")).hint(format!("it has {has}"))
             })?;
-            Teller { topology: &topology, node }.interface(name, interface)
+            teller.interface(name, interface)
         }
     };
     if format != Format::Table {
@@ -62,6 +66,7 @@ pub(super) fn run(context: &mut Context<'_>, args: &ExplainArgs) -> Result<Statu
 /// Tells about one node.
 struct Teller<'a> {
     topology: &'a Topology,
+    graph: &'a Graph,
     node: &'a Node,
 }
 
@@ -74,6 +79,10 @@ impl Teller<'_> {
     fn all(&self) -> Vec<Fact> {
         let (node, name) = (self.node, self.node.name.value.as_str());
         let mut facts = vec![self.fact(name, "kind", kind(node.kind), "the file says so", node.name.origin)];
+        if matches!(graph::place_of(node), Place::Node(_)) {
+            let jail = format!("{}.{name}", self.topology.model.lab);
+            facts.push(self.fact(name, "jail", jail, "lab and node", Origin::NOWHERE));
+        }
         for (interface_name, interface) in &node.interfaces {
             facts.extend(self.interface(interface_name, interface));
         }
@@ -104,7 +113,26 @@ impl Teller<'_> {
             self.fact(&of, "mac", interface.mac, mac_why, interface.mac_origin),
             self.fact(&of, "mtu", interface.mtu, mtu_why, interface.mtu_origin),
         ];
+        facts.extend(self.kernel_names(&of, name));
         facts.extend(interface.addresses.iter().map(|address| self.address(&of, address)));
+        facts
+    }
+
+    /// What the kernel calls an interface on its way to the node, and the netgraph node behind it.
+    fn kernel_names(&self, of: &str, interface: &IfName) -> Vec<Fact> {
+        let lab = &self.topology.model.lab;
+        let nic = graph::names::in_lab(lab, self.node.name.value.as_str(), interface.as_str());
+        let why = "from the names of lab, node and interface";
+        let mut facts = vec![self.fact(of, "in lab jail", &nic, why, Origin::NOWHERE)];
+        if let Some(Object::Eiface(eiface)) = self.graph.maker(&nic) {
+            facts.push(self.fact(
+                of,
+                "netgraph",
+                &eiface.node,
+                "node and interface, shortened if need be",
+                Origin::NOWHERE,
+            ));
+        }
         facts
     }
 

@@ -5,7 +5,8 @@ use super::{site, topology};
 use crate::cli::{Format, InspectArgs};
 use crate::lab::Access;
 use crate::output::table::{self, Align};
-use crate::output::{Failure, Status};
+use crate::output::{Failure, Status, amount};
+use crate::plan::Observed;
 
 pub(super) fn run(context: &mut Context<'_>, args: &InspectArgs) -> Result<Status, Failure> {
     let format = context.format(&[Format::Table, Format::Json, Format::Yaml])?;
@@ -28,8 +29,48 @@ pub(super) fn run(context: &mut Context<'_>, args: &InspectArgs) -> Result<Statu
         return Ok(Status::Done);
     }
     let observed = site.observe(&lab).map_err(site::failure)?;
-    context.print_value(format, &observed)?;
+    if format == Format::Table {
+        print_table(context, &observed);
+    } else {
+        context.print_value(format, &observed)?;
+    }
     Ok(Status::Done)
+}
+
+/// What people look for first: interfaces with their addresses, then netgraph nodes. The rest is in the other formats.
+fn print_table(context: &mut Context<'_>, observed: &Observed) {
+    let headings = ["NODE", "INTERFACE", "STATE", "MTU", "MAC", "ADDRESSES"].map(|name| (name, align(name)));
+    let interfaces =
+        observed.interfaces.iter().flat_map(|(place, all)| all.iter().map(move |(name, one)| (place, name, one)));
+    let rows: Vec<_> = interfaces
+        .map(|(place, name, interface)| {
+            let state = match (interface.up, interface.carrier) {
+                (false, _) => "down",
+                (true, false) => "no carrier",
+                (true, true) => "up",
+            };
+            let mac = interface.mac.map_or_else(|| "-".to_owned(), |mac| mac.to_string());
+            let addresses: Vec<_> = interface.addresses.iter().map(ToString::to_string).collect();
+            let (mtu, addresses) = (interface.mtu.to_string(), addresses.join(" "));
+            vec![place.to_string(), name.to_string(), state.to_owned(), mtu, mac, addresses]
+        })
+        .collect();
+    context.printer.result(table::render(&headings, &rows));
+    let headings = [("NETGRAPH NODE", Align::Left), ("TYPE", Align::Left), ("HOOKS", Align::Right)];
+    let rows: Vec<_> = observed
+        .netgraph
+        .iter()
+        .map(|(name, node)| vec![name.to_string(), node.kind.clone(), node.hooks.len().to_string()])
+        .collect();
+    context.printer.result(format!("\n{}", table::render(&headings, &rows)));
+    let jails = observed.jails.len();
+    let routes: usize = observed.routes.values().map(std::collections::BTreeMap::len).sum();
+    let (jails, routes) = (amount(jails, "jail"), amount(routes, "route"));
+    context.printer.result(format!("\n{jails}, {routes} through a gateway; --format json shows everything\n"));
+}
+
+fn align(heading: &str) -> Align {
+    if heading == "MTU" { Align::Right } else { Align::Left }
 }
 
 fn labs(context: &mut Context<'_>, format: Format) -> Result<Status, Failure> {
