@@ -16,6 +16,11 @@ const SUGGESTIONS: usize = 20;
 /// Kind, severity and, for a count of one place, the place.
 type Kind = (&'static str, Severity, Option<Origin>);
 
+/// The two places of a conflict, the later one in the file first: it is the one that is too much.
+pub(super) fn later_first(a: Origin, b: Origin) -> (Origin, Origin) {
+    if a > b { (a, b) } else { (b, a) }
+}
+
 /// Diagnostics on their way to the caller.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
@@ -28,6 +33,10 @@ pub(super) struct Findings {
 impl Findings {
     pub(super) fn push(&mut self, diagnostic: Diagnostic) {
         self.errors += usize::from(diagnostic.is_error());
+        // Rows of an `each` often make the very same mistake.
+        if self.told.iter().rev().take(PER_PLACE).any(|told| *told == diagnostic) {
+            return;
+        }
         let (code, severity) = (diagnostic.code, diagnostic.severity);
         let place = place(&diagnostic);
         let at_place = match place.is_somewhere() {

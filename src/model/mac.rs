@@ -27,6 +27,7 @@ pub(super) fn assign(lab: &LabName, wiring: &Wiring, findings: &mut Findings) ->
     let mut owners: HashMap<Mac, &Port> = HashMap::with_capacity(wiring.ports.len());
     let mut macs = Vec::with_capacity(wiring.ports.len());
     for port in &wiring.ports {
+        check_agreement(port, wiring, findings);
         let mac = match &port.mac {
             Some(given) => given.value,
             None => derive(lab, &wiring.node(port.node).name.value, &port.name),
@@ -48,6 +49,20 @@ pub(super) fn assign(lab: &LabName, wiring: &Wiring, findings: &mut Findings) ->
         }
     }
     macs
+}
+
+/// A MAC may stand on the link or on the node; on both it must be the same.
+fn check_agreement(port: &Port, wiring: &Wiring, findings: &mut Findings) {
+    let on_node = wiring.node(port.node).interfaces.get(&port.name).and_then(|interface| interface.mac);
+    let (Some(on_link), Some(on_node)) = (&port.mac, on_node) else { return };
+    if on_link.value != on_node.value {
+        let message = format!("`{}` is given two MAC addresses", wiring.port_name(port));
+        findings.push(
+            Diagnostic::error(codes::TWO_MACS, message)
+                .at(on_node.origin, "on the node")
+                .at(on_link.origin, "on the link"),
+        );
+    }
 }
 
 fn same_mac(mac: Mac, first: &Port, second: &Port, wiring: &Wiring) -> Diagnostic {

@@ -183,3 +183,71 @@ fn pattern(text: &str, longest: usize, extra: &[u8]) -> Result<(), String> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn refused<T: FromStr<Err = NameError> + fmt::Debug>(text: &str) -> String {
+        text.parse::<T>().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn people_count_before_they_spell() {
+        let mut names = ["pc10", "pc2", "pc", "pc02", "pc1", "pc2a", "a9-b", "a10-a", "pc002"];
+        names.sort_by(|a, b| natural_order(a, b));
+        assert_eq!(names, ["a9-b", "a10-a", "pc", "pc1", "pc2", "pc02", "pc002", "pc2a", "pc10"]);
+    }
+
+    #[test]
+    fn labs_have_31_bytes_and_no_underscore() {
+        assert!("a".parse::<LabName>().is_ok() && "isp-fw-2".parse::<LabName>().is_ok());
+        assert!("a".repeat(31).parse::<LabName>().is_ok());
+        assert!(refused::<LabName>(&"a".repeat(32)).contains("longer than 31"));
+        assert!(refused::<LabName>("a_b").contains("has `_`"));
+        assert!(refused::<LabName>("").contains("is empty"));
+    }
+
+    #[test]
+    fn nodes_begin_with_a_letter_and_leave_reserved_words() {
+        assert!("core_1-a".parse::<NodeName>().is_ok() && "a".repeat(63).parse::<NodeName>().is_ok());
+        assert!(refused::<NodeName>(&"a".repeat(64)).contains("longer than 63"));
+        assert!(refused::<NodeName>("1").contains("must begin with a letter"));
+        assert!(refused::<NodeName>("Core").contains("must begin with a letter a to z"));
+        assert!(refused::<NodeName>("a.b").contains("has `.`"));
+        assert!(refused::<NodeName>("größe").contains("has `ö`"));
+        assert!(refused::<NodeName>("host").contains("reserved") && refused::<NodeName>("self").contains("reserved"));
+    }
+
+    #[test]
+    fn interfaces_leave_the_names_of_cloners_to_the_kernel() {
+        for name in ["eth0", "wan", "lo1a", "bridge", "epair0ab", "e0a", "tap_1", "wg0x"] {
+            assert!(name.parse::<IfName>().is_ok(), "{name}");
+        }
+        for name in ["epair0", "epair0a", "epair12b", "bridge1", "vlan2", "ngeth3", "lo1", "wg0"] {
+            assert!(refused::<IfName>(name).contains("collide"), "{name}");
+        }
+        assert!(refused::<IfName>("lo0").contains("write `lo`"));
+        assert!(refused::<IfName>(&"e".repeat(16)).contains("longer than 15"));
+        assert!(refused::<IfName>("eth-0").contains("has `-`"));
+    }
+
+    proptest! {
+        #[test]
+        fn the_natural_order_is_total(a in "[a-c0-2]{0,6}", b in "[a-c0-2]{0,6}", c in "[a-c0-2]{0,6}") {
+            prop_assert_eq!(natural_order(&a, &b), natural_order(&b, &a).reverse());
+            prop_assert_eq!(natural_order(&a, &b).is_eq(), a == b);
+            if natural_order(&a, &b).is_le() && natural_order(&b, &c).is_le() {
+                prop_assert!(natural_order(&a, &c).is_le());
+            }
+        }
+
+        #[test]
+        fn no_text_panics(text in "\\PC{0,80}", other in "\\PC{0,20}") {
+            let _ = (text.parse::<LabName>(), text.parse::<NodeName>(), text.parse::<IfName>());
+            let _ = natural_order(&text, &other);
+        }
+    }
+}

@@ -27,7 +27,7 @@ pub fn resolve(draft: Draft) -> Result<(Model, Vec<Diagnostic>), Vec<Diagnostic>
 
 fn build(draft: Draft, findings: &mut Findings) -> Option<Model> {
     let Draft { name: lab, pools, routing, allow_loops, nodes, links, checks } = draft;
-    check::addresses::check(&nodes, links.iter(), findings);
+    let possible = check::addresses::check(&nodes, links.iter(), findings);
     links.iter().for_each(|link| check::shaping::check(link, findings));
     let pools = pools::read(&pools, findings);
     let wiring = wiring::connect(nodes, links, findings)?;
@@ -44,8 +44,10 @@ fn build(draft: Draft, findings: &mut Findings) -> Option<Model> {
     let mtus: Vec<Decided> = wiring.ports.iter().map(|port| mtu::of_port(port, &wiring)).collect();
     let link_mtus = link_mtus(&domains, &wiring, &mtus);
     check::mtu::check(&domains, &wiring, &mtus, &link_mtus, &addresses, findings);
-    check::subnets::check(&domains, &wiring, &addresses, routing.value, findings);
-    check::routes::check(&domains, &wiring, &addresses, findings);
+    if possible {
+        check::subnets::check(&domains, &wiring, &addresses, routing.value, findings);
+        check::routes::check(&domains, &wiring, &addresses, findings);
+    }
 
     let decided = Decisions { macs, addresses, mtus, link_mtus };
     let mut model = assemble(lab.value, wiring, &domains, decided);

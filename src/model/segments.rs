@@ -1,6 +1,6 @@
 //! Broadcast domains: a link between two stacks, or everything that meets through layer-2 nodes.
 
-use super::findings::Findings;
+use super::findings::{Findings, later_first};
 use super::wiring::{WiredLink, Wiring};
 use super::{LinkId, NodeId, NodeKind, SwitchDriver, codes, natural_order};
 use crate::diagnostic::{At, Diagnostic, Origin};
@@ -110,17 +110,19 @@ fn index(domain: &Domain, wiring: &Wiring, findings: &mut Findings) -> Option<At
 
 fn pools_differ(first: &At<String>, second: &At<String>) -> Diagnostic {
     let message = format!("one segment, two pools: `{}` and `{}`", first.value, second.value);
+    let (later, earlier) = later_first(first.origin, second.origin);
     Diagnostic::error(codes::POOLS_DIFFER, message)
-        .at(second.origin, "")
-        .at(first.origin, "joined to this one by switches or hubs")
+        .at(later, "")
+        .at(earlier, "joined to this one by switches or hubs")
         .help("links that meet through switches and hubs share one subnet; name its pool once, best on a switch")
 }
 
 fn indexes_differ(first: &At<u32>, second: &At<u32>) -> Diagnostic {
     let message = format!("one segment, two indexes: {} and {}", first.value, second.value);
+    let (later, earlier) = later_first(first.origin, second.origin);
     Diagnostic::error(codes::INDEX, message)
-        .at(second.origin, "")
-        .at(first.origin, "the other one")
+        .at(later, "")
+        .at(earlier, "the other one")
         .help("`index:` on a link or switch numbers the subnet; number the addresses with `index:` on the nodes")
 }
 
@@ -159,9 +161,13 @@ fn loop_found(wiring: &Wiring, link: &WiredLink, way: &[NodeId], allowed: bool) 
         true => Diagnostic::warning(codes::LOOP, message),
         false => Diagnostic::error(codes::LOOP, message),
     };
-    finding.at(link.draft.origin, "this link closes the loop").help(
-        "give one of them `driver: if_bridge` and `stp: true`, or set `allow-loops: true` if the storm is what you want",
-    )
+    let finding = finding.at(link.draft.origin, "this link closes the loop");
+    match allowed {
+        true => finding,
+        false => finding.help(
+            "give one of them `driver: if_bridge` and `stp: true`, or set `allow-loops: true` if the storm is what you want",
+        ),
+    }
 }
 
 /// The only way from `from` to `to` in a forest.

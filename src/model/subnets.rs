@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::findings::Findings;
+use super::findings::{Findings, later_first};
 use super::pools::{Pool, Range};
 use super::prefix::{Family, Prefix};
 use super::segments::{Domain, Holder};
@@ -142,11 +142,11 @@ fn serve(pool: &mut Pool, requests: &[Request<'_>], findings: &mut Findings) -> 
         let Some(index) = request.domain.index else { continue };
         let number = u128::from(index.value);
         match by_index.get(&index.value) {
-            Some(first) => findings.push(
-                Diagnostic::error(codes::INDEX, format!("two segments take subnet {number} of pool `{}`", pool.name))
-                    .at(index.origin, "")
-                    .at(*first, "the other one"),
-            ),
+            Some(first) => {
+                let (later, earlier) = later_first(*first, index.origin);
+                let message = format!("two segments take subnet {number} of pool `{}`", pool.name);
+                findings.push(Diagnostic::error(codes::INDEX, message).at(later, "").at(earlier, "the other one"));
+            }
             None => check_index(pool, request, index.origin, number, findings),
         }
         by_index.entry(index.value).or_insert(index.origin);
@@ -175,10 +175,11 @@ fn check_fixed(pool: &Pool, requests: &[Request<'_>], findings: &mut Findings) {
         if let Some(first) = fixed.insert((*family, *number), *origin) {
             let range = pool.ranges.iter().find(|range| range.family() == *family);
             let subnet = range.map(|range| range.subnet(*number).network().to_string()).unwrap_or_default();
+            let (later, earlier) = later_first(first, *origin);
             findings.push(
                 Diagnostic::error(codes::SUBNETS_OVERLAP, format!("two segments are in the subnet {subnet}"))
-                    .at(*origin, "")
-                    .at(first, "this address is on another segment")
+                    .at(later, "")
+                    .at(earlier, "this address is on another segment")
                     .help("a subnet lives on one segment; give one of them other addresses"),
             );
         }
@@ -198,15 +199,15 @@ fn check_index(pool: &Pool, request: &Request<'_>, origin: Origin, number: u128,
     }
     for range in &pool.ranges {
         let subnet = range.subnet(number).network();
-        let message = format!("index {number} means the subnet {subnet} of pool `{}`", pool.name);
+        let means = format!("index {number} means {subnet} of pool `{}`", pool.name);
         match request.fixed.get(&range.family()) {
             Some((fixed, given)) if *fixed != number => findings.push(
-                Diagnostic::error(codes::INDEX, message)
+                Diagnostic::error(codes::INDEX, format!("{means}, but the file gives the segment another subnet"))
                     .at(origin, "")
-                    .at(*given, "but this address is in another subnet of the pool"),
+                    .at(*given, "by this address"),
             ),
             None if !pool.is_free(number, &[range.family()]) => findings.push(
-                Diagnostic::error(codes::INDEX, message)
+                Diagnostic::error(codes::INDEX, format!("{means}, which is not free"))
                     .at(origin, "")
                     .help("addresses given elsewhere in the file are in that subnet; take another index"),
             ),

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use ipnetwork::IpNetwork;
 
 use super::draft::{DraftEnd, DraftLink, DraftNode};
-use super::findings::Findings;
+use super::findings::{Findings, later_first};
 use super::{IfName, LinkId, Mac, Mtu, NodeId, NodeKind, NodeName, SwitchDriver, Wire, codes, natural_order};
 use crate::diagnostic::{At, Diagnostic, Origin};
 
@@ -93,10 +93,11 @@ fn sort_nodes(mut nodes: Vec<DraftNode>, findings: &mut Findings) -> Vec<DraftNo
     nodes.sort_by(|a, b| a.name.value.cmp(&b.name.value));
     for pair in nodes.windows(2) {
         if pair[0].name.value == pair[1].name.value {
+            let (later, earlier) = later_first(pair[0].name.origin, pair[1].name.origin);
             findings.push(
                 Diagnostic::error(codes::SAME_NODE, format!("two nodes are called `{}`", *pair[1].name))
-                    .at(pair[1].name.origin, "this one")
-                    .at(pair[0].name.origin, "and this one"),
+                    .at(later, "this one")
+                    .at(earlier, "and this one"),
             );
         }
     }
@@ -289,9 +290,8 @@ fn check_identities(wiring: &Wiring, findings: &mut Findings) {
             continue;
         };
         let origin = |link: &WiredLink| link.draft.name.as_ref().map_or(link.draft.origin, |name| name.origin);
-        findings.push(
-            Diagnostic::error(code, message).at(origin(second), "").at(origin(first), "the other one").help(help),
-        );
+        let (later, earlier) = later_first(origin(first), origin(second));
+        findings.push(Diagnostic::error(code, message).at(later, "").at(earlier, "the other one").help(help));
     }
 }
 
@@ -320,26 +320,17 @@ fn list_ports(wiring: &mut Wiring, findings: &mut Findings) {
         let Some(given) = wiring.nodes[port.node.0].interfaces.get(&port.name) else { continue };
         port.given.extend_from_slice(&given.addresses);
         port.mtu = given.mtu;
-        if let (Some(first), Some(second)) = (&port.mac, &given.mac)
-            && first.value != second.value
-        {
-            let message = format!("`{}:{}` is given two MAC addresses", *wiring.nodes[port.node.0].name, port.name);
-            findings.push(
-                Diagnostic::error(codes::TWO_MACS, message)
-                    .at(second.origin, "on the node")
-                    .at(first.origin, "on the link"),
-            );
-        }
         port.mac = port.mac.or(given.mac);
     }
     wiring.ports = ports;
     for pair in wiring.ports.windows(2) {
         if (pair[0].node, &pair[0].name) == (pair[1].node, &pair[1].name) {
             let message = format!("two links end at the interface `{}`", wiring.port_name(&pair[1]));
+            let (later, earlier) = later_first(pair[0].origin, pair[1].origin);
             findings.push(
                 Diagnostic::error(codes::INTERFACE_TAKEN, message)
-                    .at(pair[1].origin, "this one")
-                    .at(pair[0].origin, "and this one")
+                    .at(later, "this one")
+                    .at(earlier, "and this one")
                     .help("an interface ends one link; give the second link another name, or put a switch in between"),
             );
         }

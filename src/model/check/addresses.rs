@@ -15,12 +15,12 @@ use crate::model::prefix::{Family, Prefix, bits};
 /// An address that the file gives, and whose it is, in words.
 type Given<'a> = (&'a At<IpNetwork>, String);
 
-/// The addresses of links are still with their ends: the wiring may be wrong.
+/// Says whether every address is possible; the wiring may be wrong, so the addresses of links are still with their ends.
 pub(in crate::model) fn check<'a>(
     nodes: &'a [DraftNode],
     links: impl Iterator<Item = &'a DraftLink>,
     findings: &mut Findings,
-) {
+) -> bool {
     let mut given: Vec<Given<'_>> = Vec::new();
     for node in nodes {
         for (name, interface) in &node.interfaces {
@@ -33,15 +33,18 @@ pub(in crate::model) fn check<'a>(
         given.extend(end.addresses.iter().map(|address| (address, format!("{}:{interface}", *end.node))));
     }
     given.sort_by(|(a, of_a), (b, of_b)| (a.ip(), of_a, a.origin).cmp(&(b.ip(), of_b, b.origin)));
+    let errors = findings.errors();
     for (address, owner) in &given {
         check_possible(address, owner, findings);
     }
+    let possible = findings.errors() == errors;
     for pair in given.windows(2) {
         let [(first, first_owner), (second, second_owner)] = pair else { continue };
         if first.ip() == second.ip() {
             findings.push(same_address(first, first_owner, second, second_owner));
         }
     }
+    possible
 }
 
 fn same_address(first: &At<IpNetwork>, first_owner: &str, second: &At<IpNetwork>, second_owner: &str) -> Diagnostic {

@@ -1,6 +1,6 @@
 //! Who shares a subnet: everybody on a segment with somebody, nobody with another segment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diagnostic::{Diagnostic, Origin};
 use crate::model::findings::Findings;
@@ -52,7 +52,7 @@ fn check_neighbours(
             }
         }
     }
-    check_lengths(&members, wiring, findings);
+    let told = check_lengths(&members, wiring, findings);
     // The subnet with most interfaces is the one that others are outside of; the lowest of several.
     let Some(home) = inhabitants.iter().rev().max_by_key(|(_, there)| there.len()).map(|(prefix, _)| *prefix) else {
         return;
@@ -62,6 +62,7 @@ fn check_neighbours(
         let at_home = nets.iter().any(|(prefix, _)| *prefix == home);
         if alone
             && !at_home
+            && !told.contains(place)
             && let Some((_, address)) = nets.first()
         {
             let example = members.iter().flat_map(|(place, nets)| nets.iter().map(move |net| (*place, net)));
@@ -71,8 +72,14 @@ fn check_neighbours(
     }
 }
 
-/// Subnets of one segment are the same or apart: who takes part of a subnet for the whole misses the rest.
-fn check_lengths(members: &[(usize, Vec<(Prefix, &Address)>)], wiring: &Wiring, findings: &mut Findings) {
+/// Subnets of one segment are the same or apart: who takes part of a subnet for the whole misses the rest. Returns the
+/// ports it tells about.
+fn check_lengths(
+    members: &[(usize, Vec<(Prefix, &Address)>)],
+    wiring: &Wiring,
+    findings: &mut Findings,
+) -> BTreeSet<usize> {
+    let mut told = BTreeSet::new();
     let nets = members.iter().flat_map(|(place, nets)| nets.iter().map(move |(prefix, at)| (*prefix, *place, *at)));
     let mut nets: Vec<(Prefix, usize, &Address)> = nets.collect();
     nets.sort_by_key(|(prefix, place, _)| (*prefix, *place));
@@ -89,8 +96,10 @@ fn check_lengths(members: &[(usize, Vec<(Prefix, &Address)>)], wiring: &Wiring, 
                     .at(there.origin, "the other one")
                     .help("whoever shares a subnet must agree where it ends"),
             );
+            told.extend([*first, *second]);
         }
     }
+    told
 }
 
 fn outside(
@@ -115,6 +124,7 @@ fn outside(
     };
     let finding = Diagnostic::error(code, message).at(address.origin, "");
     match example {
+        Some((_, there)) if code == codes::ENDS_DIFFER => finding.at(there.origin, "the other end"),
         Some((_, there)) => finding.at(there.origin, format!("this interface of the segment is in {home}")),
         None => finding,
     }
