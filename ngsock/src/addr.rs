@@ -294,6 +294,19 @@ impl SockaddrNg {
         Ok(Self::fill(text, 0))
     }
 
+    /// An address string and its NUL, which connect(2) of a data socket wants: the kernel reads on to the next NUL
+    /// wherever it is (`sys/netgraph/ng_socket.c:713`).
+    ///
+    /// # Errors
+    /// `TooLong` past 31 bytes.
+    pub fn with_nul(text: &[u8]) -> Result<Self, PathError> {
+        let max = Self::MAX_TEXT - 1;
+        if text.len() > max {
+            return Err(PathError::TooLong { len: text.len(), max });
+        }
+        Ok(Self::fill(text, 1))
+    }
+
     fn fill(text: &[u8], nuls: usize) -> Self {
         let mut bytes = [0; 34];
         for (place, byte) in bytes.iter_mut().skip(2).zip(text) {

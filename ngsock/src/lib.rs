@@ -11,6 +11,8 @@ mod mac;
 pub mod message;
 pub mod name;
 pub mod node;
+#[cfg(target_os = "freebsd")]
+pub mod sys;
 pub mod text;
 pub mod transport;
 mod wire;
