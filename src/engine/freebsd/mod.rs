@@ -4,6 +4,7 @@ mod address;
 mod bridge;
 mod check;
 pub mod doors;
+pub mod faults;
 mod interface;
 mod jail;
 mod module;

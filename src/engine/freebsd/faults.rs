@@ -1,0 +1,204 @@
+//! Doors that fail on purpose: every door call can be the one that is refused, or the last one our process makes.
+//!
+//! Used by the tests of every layer; a kernel may be simulated or real.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::doors::{
+    Actor, ExecuteError, Exit, Helper, HostDoor, IoctlDoor, JailDoor, JailRefusal, Jid, NetgraphDoor, ProbeDoor,
+    RouteDoor, Sock, SocketDoor, SocketKind, Stream,
+};
+use crate::abi::{Errno, IoctlArgument, JailParam};
+
+/// What happens at the chosen call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// That call alone is refused and not carried out.
+    Refuse(Errno),
+    /// That call and every later one are refused and not carried out: our process is dead.
+    Die,
+}
+
+/// Doors that count the calls through them and fail at one.
+#[derive(Debug)]
+pub struct FaultyDoors<D> {
+    inner: D,
+    calls: u64,
+    at: Option<(u64, Fault)>,
+}
+
+impl<D> FaultyDoors<D> {
+    /// Doors that fail at the `call`-th call, counted from 1; `None` only counts.
+    pub fn new(inner: D, at: Option<(u64, Fault)>) -> Self {
+        Self { inner, calls: 0, at }
+    }
+
+    /// How many calls there were that could have failed.
+    pub fn calls(&self) -> u64 {
+        self.calls
+    }
+
+    /// Whether the fault has happened.
+    pub fn has_struck(&self) -> bool {
+        self.at.is_some_and(|(call, _)| self.calls >= call)
+    }
+
+    /// The doors inside.
+    pub fn into_inner(self) -> D {
+        self.inner
+    }
+
+    /// Counts a call; the error it is to fail with.
+    fn step(&mut self) -> Result<(), Errno> {
+        self.calls += 1;
+        match self.at {
+            Some((call, Fault::Refuse(errno))) if self.calls == call => Err(errno),
+            Some((call, Fault::Die)) if self.calls >= call => Err(Errno::EIO),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether our process is still there to close, to end and to wait.
+    fn is_alive(&self) -> bool {
+        !matches!(self.at, Some((call, Fault::Die)) if self.calls >= call)
+    }
+
+    fn jail_step(&mut self) -> Result<(), JailRefusal> {
+        self.step().map_err(|errno| JailRefusal { errno, message: String::new() })
+    }
+}
+
+impl<D: SocketDoor> SocketDoor for FaultyDoors<D> {
+    fn open(&mut self, actor: Actor, kind: SocketKind) -> Result<Sock, Errno> {
+        self.step()?;
+        self.inner.open(actor, kind)
+    }
+
+    fn close(&mut self, sock: Sock) {
+        if self.is_alive() {
+            self.inner.close(sock);
+        }
+    }
+}
+
+impl<D: NetgraphDoor> NetgraphDoor for FaultyDoors<D> {
+    fn netgraph_send(&mut self, sock: Sock, path: &[u8], datagram: &[u8]) -> Result<(), Errno> {
+        self.step()?;
+        self.inner.netgraph_send(sock, path, datagram)
+    }
+
+    fn netgraph_receive(&mut self, sock: Sock, buffer: &mut Vec<u8>) -> Result<Option<Vec<u8>>, Errno> {
+        self.step()?;
+        self.inner.netgraph_receive(sock, buffer)
+    }
+}
+
+impl<D: RouteDoor> RouteDoor for FaultyDoors<D> {
+    fn route_send(&mut self, sock: Sock, datagram: &[u8]) -> Result<(), Errno> {
+        self.step()?;
+        self.inner.route_send(sock, datagram)
+    }
+
+    fn route_receive(&mut self, sock: Sock, buffer: &mut Vec<u8>) -> Result<bool, Errno> {
+        self.step()?;
+        self.inner.route_receive(sock, buffer)
+    }
+}
+
+impl<D: IoctlDoor> IoctlDoor for FaultyDoors<D> {
+    fn ioctl(&mut self, sock: Sock, request: u32, argument: &mut IoctlArgument) -> Result<(), Errno> {
+        self.step()?;
+        self.inner.ioctl(sock, request, argument)
+    }
+
+    fn helper_ioctl(&mut self, helper: Helper, request: u32, argument: &mut IoctlArgument) -> Result<(), Errno> {
+        self.step()?;
+        self.inner.helper_ioctl(helper, request, argument)
+    }
+}
+
+impl<D: JailDoor> JailDoor for FaultyDoors<D> {
+    fn jail_set(&mut self, params: &[JailParam], flags: i32) -> Result<Jid, JailRefusal> {
+        self.jail_step()?;
+        self.inner.jail_set(params, flags)
+    }
+
+    fn jail_get(&mut self, params: &mut [JailParam], flags: i32) -> Result<Jid, JailRefusal> {
+        self.jail_step()?;
+        self.inner.jail_get(params, flags)
+    }
+
+    fn jail_remove(&mut self, jid: Jid) -> Result<(), Errno> {
+        self.step()?;
+        self.inner.jail_remove(jid)
+    }
+
+    fn helper_start(&mut self, jid: Jid) -> Result<Helper, Errno> {
+        self.step()?;
+        self.inner.helper_start(jid)
+    }
+
+    fn helper_end(&mut self, helper: Helper) {
+        if self.is_alive() {
+            self.inner.helper_end(helper);
+        }
+    }
+
+    fn execute(
+        &mut self,
+        jid: Jid,
+        command: &[String],
+        output: &mut dyn FnMut(Stream, &[u8]),
+    ) -> Result<Exit, ExecuteError> {
+        self.step().map_err(ExecuteError::Kernel)?;
+        self.inner.execute(jid, command, output)
+    }
+}
+
+impl<D: HostDoor> HostDoor for FaultyDoors<D> {
+    fn sysctl_get(&mut self, actor: Actor, name: &str) -> Result<Vec<u8>, Errno> {
+        self.step()?;
+        self.inner.sysctl_get(actor, name)
+    }
+
+    fn sysctl_set(&mut self, actor: Actor, name: &str, value: &[u8]) -> Result<(), Errno> {
+        self.step()?;
+        self.inner.sysctl_set(actor, name, value)
+    }
+
+    fn load_module(&mut self, name: &str) -> Result<(), Errno> {
+        self.step()?;
+        self.inner.load_module(name)
+    }
+
+    fn has_module(&mut self, name: &str) -> bool {
+        self.inner.has_module(name)
+    }
+
+    fn boot_identity(&mut self) -> String {
+        self.inner.boot_identity()
+    }
+
+    fn now(&mut self) -> Duration {
+        self.inner.now()
+    }
+
+    fn wait(&mut self, at_most: Duration, wake: &[Sock]) {
+        if self.is_alive() {
+            self.inner.wait(at_most, wake);
+        }
+    }
+}
+
+impl<D: ProbeDoor> ProbeDoor for FaultyDoors<D> {
+    fn probe_send(&mut self, sock: Sock, to: IpAddr, scope: u32, message: &[u8]) -> Result<(), Errno> {
+        self.step()?;
+        self.inner.probe_send(sock, to, scope, message)
+    }
+
+    fn probe_receive(&mut self, sock: Sock, buffer: &mut Vec<u8>) -> Result<Option<IpAddr>, Errno> {
+        self.step()?;
+        self.inner.probe_receive(sock, buffer)
+    }
+}
