@@ -6,8 +6,8 @@ use super::NodeId;
 use super::label::Label;
 use super::life::{Graph, Removal};
 use super::message::{Answer, Call, Outcome, answer};
-use super::node;
 use super::table::{Node, Nodes};
+use super::{convert, node};
 use crate::abi::Errno;
 
 /// A generic command arrives at a node.
@@ -49,11 +49,18 @@ pub(super) fn receive(graph: &mut Graph<'_>, here: NodeId, call: &Call<'_>) -> A
         Command::ListTypes(_) => return list_types(graph),
         // Up to the type; hardly any has them.
         Command::GetTextStatus(_) | Command::TextConfig(_) => return node::receive(graph, here, call),
-        // The kernel's translations between bytes and the text ngctl(8) takes are not simulated: as if no type
-        // had tables for them.
-        Command::BinaryToText(_) | Command::TextToBinary(_) => return Err(Errno::ENOSYS),
+        Command::BinaryToText(ngsock::generic::BinaryToText(message)) => {
+            return convert::to_text(type_of(graph, here)?, &message);
+        }
+        Command::TextToBinary(ngsock::generic::TextToBinary(message)) => {
+            return convert::from_text(type_of(graph, here)?, &message);
+        }
     }
     Ok(Outcome::Done)
+}
+
+fn type_of(graph: &mut Graph<'_>, here: NodeId) -> Result<Label, Errno> {
+    graph.node(here).map(|node| node.kind.type_name()).ok_or(Errno::ENOENT)
 }
 
 fn info(id: NodeId, node: &Node) -> NodeInfo {

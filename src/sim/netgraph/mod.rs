@@ -4,6 +4,7 @@
 //! from it, and answered before [`send`] returns, as the kernel does towards its caller. Frames wait on the
 //! kernel's queue between any two nodes.
 
+mod convert;
 mod data;
 mod generic;
 mod hooks;
@@ -27,7 +28,7 @@ use serde::{Deserialize, Serialize};
 pub use self::data::data;
 pub use self::node::pipe::TICK;
 pub use self::socket::{ControlSocket, bind, receive, send, set_receive_buffer, socket_close, socket_open};
-pub use self::types::{Types, load_module};
+pub use self::types::{Types, load_module, simulates};
 
 use self::data::Wire;
 use self::life::{Graph, Removal};

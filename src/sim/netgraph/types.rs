@@ -18,6 +18,12 @@ pub struct Types {
 const AVAILABLE: [&str; 11] =
     ["socket", "eiface", "bridge", "hub", "ether", "pipe", "tee", "hole", "echo", "ipfw", "split"];
 
+/// Whether nodes of a type are simulated.
+#[must_use]
+pub fn simulates(kind: &str) -> bool {
+    AVAILABLE.contains(&kind)
+}
+
 impl Types {
     pub(super) fn knows(&self, kind: &Label) -> bool {
         self.newest_first.contains(kind)
@@ -46,7 +52,7 @@ pub fn load_module(kernel: &mut Kernel, name: &str) -> Result<(), Errno> {
         kernel.modules.insert(name.to_owned());
         return Ok(());
     }
-    let kind = name.strip_prefix("ng_").filter(|kind| AVAILABLE.contains(kind)).ok_or(Errno::ENOENT)?;
+    let kind = name.strip_prefix("ng_").filter(|kind| simulates(kind)).ok_or(Errno::ENOENT)?;
     if !kernel.modules.insert(name.to_owned()) {
         return Ok(());
     }

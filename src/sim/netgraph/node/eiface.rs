@@ -1,9 +1,10 @@
 //! `eiface`: the back end of an Ethernet interface (`sys/netgraph/ng_eiface.c`). The node stays in its vnet while
 //! the interface is moved about.
 
-use ngsock::MacAddress;
+use ngsock::message::Request;
 use ngsock::name::InterfaceName;
 use ngsock::node::eiface::{COOKIE, Command, InterfaceAddresses, SetMacAddress};
+use ngsock::{MacAddress, flow};
 use serde::{Deserialize, Serialize};
 
 use super::super::label::Label;
@@ -14,11 +15,6 @@ use super::{Hooks, Kind, Node, Private};
 use crate::abi::Errno;
 use crate::sim::ifnet::{self, Interface};
 use crate::sim::kernel::{Frame, IfIndex, Kernel};
-
-/// `NGM_FLOW_COOKIE` (`sys/netgraph/ng_message.h:153`) and its two commands that concern the carrier.
-const FLOW_COOKIE: u32 = 851_672_669;
-const LINK_IS_UP: u32 = 32;
-const LINK_IS_DOWN: u32 = 33;
 
 /// `IFF_UP` and `IFF_DRV_RUNNING`: without both, frames are dropped.
 const UP_AND_RUNNING: u32 = 0x1 | 0x40;
@@ -79,9 +75,11 @@ pub(in crate::sim::netgraph) fn receive(graph: &mut Graph<'_>, to: NodeId, call:
     let Some(Node { kind: Kind::Eiface(eiface), .. }) = graph.node(to) else { return Err(Errno::EINVAL) };
     let index = eiface.interface.ok_or(Errno::ENXIO)?;
     match call.header.cookie {
-        FLOW_COOKIE => {
-            if let LINK_IS_UP | LINK_IS_DOWN = call.header.command {
-                ifnet::set_link(graph.kernel, index, call.header.command == LINK_IS_UP);
+        flow::COOKIE => {
+            match call.header.command {
+                flow::LinkIsUp::COMMAND => ifnet::set_link(graph.kernel, index, true),
+                flow::LinkIsDown::COMMAND => ifnet::set_link(graph.kernel, index, false),
+                _ => {}
             }
             return Ok(Outcome::Done);
         }

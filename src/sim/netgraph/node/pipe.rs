@@ -5,6 +5,7 @@
 //! something is queued; here only the ticks are waited for at which something is due, which comes to the same.
 //! Queues for wfq and drr are configured, reported, and served as one fifo.
 
+use ngsock::flow;
 use ngsock::node::pipe::{
     COOKIE, Changes, Command, Config, DirectionQueues, DirectionStats, Queues, SetConfig, Setting, Stats,
 };
@@ -23,11 +24,6 @@ use crate::sim::kernel::{Frame, Random, VnetId};
 
 /// A clock tick: `kern.hz` is 1000 here, as on bare metal; virtual machines have 100 (`sys/kern/subr_param.c:62`).
 pub const TICK: Nanos = 1_000_000;
-
-/// `NGM_FLOW_COOKIE` and its commands for a carrier that comes or goes (`sys/netgraph/ng_message.h:153`).
-const FLOW_COOKIE: u32 = 851_672_669;
-const LINK_IS_UP: u32 = 32;
-const LINK_IS_DOWN: u32 = 33;
 
 /// A pipe. Frames that come in by `upper` go downstream, out of `lower`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -165,7 +161,7 @@ impl Pipe {
 
     /// Makes the changes that are in range and leaves out the others without a word; whether the link was up or
     /// down before and is the other way round now.
-    fn change(&mut self, changes: &Changes) -> Option<u32> {
+    fn change(&mut self, changes: &Changes) -> Option<ngsock::Header> {
         match changes.delay_microseconds {
             Setting::Reset => self.delay_microseconds = 0,
             Setting::Set(delay) if delay < 10_000_000 => self.delay_microseconds = delay,
@@ -197,8 +193,8 @@ impl Pipe {
         self.upper.change(&changes.downstream, self.delay_microseconds);
         self.lower.change(&changes.upstream, self.delay_microseconds);
         match (was_down, self.is_down()) {
-            (false, true) => Some(LINK_IS_DOWN),
-            (true, false) => Some(LINK_IS_UP),
+            (false, true) => Some(flow_header::<flow::LinkIsDown>()),
+            (true, false) => Some(flow_header::<flow::LinkIsUp>()),
             _ => None,
         }
     }
@@ -242,7 +238,7 @@ pub(in crate::sim::netgraph) fn receive(graph: &mut Graph<'_>, to: NodeId, call:
             let told = pipe.change(&changes);
             let ends = [pipe.lower.hook, pipe.upper.hook];
             match told {
-                Some(command) => tell_neighbours(graph, to, ends, command, call),
+                Some(header) => tell_neighbours(graph, to, ends, header, call),
                 None => Ok(Outcome::Done),
             }
         }
@@ -255,23 +251,20 @@ fn tell_neighbours(
     graph: &mut Graph<'_>,
     pipe: NodeId,
     ends: [Option<HookId>; 2],
-    command: u32,
+    header: ngsock::Header,
     call: &Call<'_>,
 ) -> Answer {
     let mut result = Ok(Outcome::Done);
     for end in ends.into_iter().flatten() {
         let peer = graph.node(pipe).and_then(|node| node.hooks.get(end)?.peer);
         let Some(peer) = peer else { continue };
-        let header = ngsock::Header {
-            cookie: FLOW_COOKIE,
-            command,
-            flags: 0,
-            token: 0,
-            text: ngsock::name::Name::new(if command == LINK_IS_UP { "NGM_LINK_IS_UP" } else { "NGM_LINK_IS_DOWN" })
-                .unwrap_or_default(),
-        };
         let told = Call { header, payload: &[], from: pipe, by: Some(peer.hook), now: call.now };
         result = graph.deliver(peer.node, told).map(|()| Outcome::Done);
     }
     result
+}
+
+/// The header of a flow message. Its text is the name of the C variable that holds the command.
+fn flow_header<R: ngsock::Request>() -> ngsock::Header {
+    ngsock::Header { text: ngsock::name::Name::new("cmd").unwrap_or_default(), ..ngsock::Header::request::<R>(0) }
 }

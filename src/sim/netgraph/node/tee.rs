@@ -1,5 +1,6 @@
 //! `tee`: a link with a tap on it (`sys/netgraph/ng_tee.c`).
 
+use ngsock::flow;
 use ngsock::node::tee::{COOKIE, Command, HookStats, Stats};
 use serde::{Deserialize, Serialize};
 
@@ -9,9 +10,6 @@ use super::super::message::{Answer, Call, Outcome, answer};
 use super::{Fate, HookId, Hooks, Private, count};
 use crate::abi::Errno;
 use crate::sim::kernel::Frame;
-
-/// `NGM_FLOW_COOKIE` (`sys/netgraph/ng_message.h:153`): flow messages pass through a tee.
-const FLOW_COOKIE: u32 = 851_672_669;
 
 /// A tee. Its four ends stand in the order of the statistics message.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -84,7 +82,8 @@ impl Tee {
     }
 
     pub(in crate::sim::netgraph) fn receive(&mut self, hooks: &Hooks, call: &Call<'_>) -> Answer {
-        if call.header.cookie == FLOW_COOKIE {
+        // Flow messages pass through.
+        if call.header.cookie == flow::COOKIE {
             let out = match call.by.and_then(|hook| self.side(hook)) {
                 Some(Side::Left) => self.destination(Side::Left),
                 Some(Side::Right) => self.destination(Side::Right),
