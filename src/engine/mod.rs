@@ -16,7 +16,7 @@ use crate::plan::{Observed, Plan, Scope, Step};
 
 pub use lock::{Lock, LockError};
 pub use record::{Phase, Record, RecordError, Records};
-pub use run::{Outcome, RunError, Undone, run};
+pub use run::{Event, RunError, run, run_forward};
 
 /// What an engine can do here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,6 +47,9 @@ pub trait Engine {
 
     /// Lets time pass for something that is about to happen by itself.
     fn wait(&mut self, span: Duration);
+
+    /// The kernel's clock.
+    fn now(&mut self) -> Duration;
 
     /// Sends echoes, many at once; results in the order of `echoes`.
     ///

@@ -1,16 +1,24 @@
 //! Steps in their order, and back again when one fails.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::{Engine, EngineError, StepResult};
 use crate::graph::Place;
 use crate::plan::{Plan, Planned, Step};
 
-/// What came of running a plan.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outcome {
-    /// Steps done.
-    pub steps: usize,
+/// What is going on.
+#[derive(Debug)]
+pub enum Event<'e> {
+    /// A stage begins.
+    Stage {
+        /// Steps done before it.
+        done: usize,
+        /// Its steps.
+        steps: &'e [&'e Step],
+    },
+    /// A step failed; walking back.
+    Undoing(&'e EngineError),
 }
 
 /// A step failed.
@@ -22,45 +30,53 @@ pub struct RunError {
     pub step: usize,
     /// Of how many.
     pub of: usize,
-    /// What became of the steps before it.
-    pub undone: Undone,
-}
-
-/// What became of the steps that were done before one failed.
-#[derive(Clone, Debug, Default)]
-pub struct Undone {
-    /// Steps that could not be taken back, and why.
+    /// Steps before it that could not be taken back, and why.
     pub left: Vec<EngineError>,
 }
 
-/// Runs a plan, stage by stage, the steps of one place together. `tell` hears the number of steps done and the places of the stage;
-/// it returns `false` to give up.
+/// Runs a plan, stage by stage, the steps of one place together. `tell` hears of each stage before it begins: the number of steps done
+/// and the steps to come. When the kernel's clock passes `limit`, what was done is taken back.
 ///
 /// # Errors
 /// The first refusal, after everything that was done before has been taken back as far as the kernel lets us.
 pub fn run(
     engine: &mut dyn Engine,
     plan: &Plan,
-    mut tell: impl FnMut(usize, &[&Step]) -> bool,
-    undoing: impl FnOnce(&EngineError),
-) -> Result<Outcome, Box<RunError>> {
+    limit: Option<Duration>,
+    tell: &mut dyn FnMut(Event<'_>),
+) -> Result<usize, Box<RunError>> {
     let of = plan.steps.len();
     let mut done: Vec<&Step> = Vec::with_capacity(of);
     for lanes in stages(&plan.steps) {
         let stage: Vec<&Step> = lanes.iter().flat_map(|(_, steps)| steps.iter().copied()).collect();
-        let failure = if tell(done.len(), &stage) {
-            lanes.iter().find_map(|(place, steps)| perform(engine, place, steps, &mut done))
-        } else {
+        tell(Event::Stage { done: done.len(), steps: &stage });
+        let failure = if limit.is_some_and(|limit| engine.now() > limit) {
             Some(EngineError::strange(plan.lab.as_str(), "", "the time is up"))
+        } else {
+            lanes.iter().find_map(|(place, steps)| perform(engine, place, steps, &mut done))
         };
         if let Some(error) = failure {
             let step = done.len() + 1;
-            undoing(&error);
-            let undone = walk_back(engine, &done);
-            return Err(Box::new(RunError { error, step, of, undone }));
+            tell(Event::Undoing(&error));
+            let left = walk_back(engine, &done);
+            return Err(Box::new(RunError { error, step, of, left }));
         }
     }
-    Ok(Outcome { steps: done.len() })
+    Ok(done.len())
+}
+
+/// Runs a plan that only takes away: a refusal does not keep the rest from being done.
+pub fn run_forward(engine: &mut dyn Engine, plan: &Plan, tell: &mut dyn FnMut(Event<'_>)) -> (usize, Vec<EngineError>) {
+    let (mut done, mut left) = (0, Vec::new());
+    for lanes in stages(&plan.steps) {
+        let stage: Vec<&Step> = lanes.iter().flat_map(|(_, steps)| steps.iter().copied()).collect();
+        tell(Event::Stage { done, steps: &stage });
+        for (place, steps) in lanes {
+            done += steps.len();
+            left.extend(insist(engine, &place, &steps));
+        }
+    }
+    (done - left.len(), left)
 }
 
 /// Does the steps of one place; those done are added to `done`, the failed one too where it may have left something behind.
@@ -101,32 +117,31 @@ fn may_be_half_done(step: &Step) -> bool {
     )
 }
 
-/// Takes steps back, last first; goes on after a refusal, so that one does not hide the others.
-fn walk_back(engine: &mut dyn Engine, done: &[&Step]) -> Undone {
-    let mut undone = Undone::default();
+/// Takes steps back, last first; gives what could not be taken back.
+fn walk_back(engine: &mut dyn Engine, done: &[&Step]) -> Vec<EngineError> {
     let inverses: Vec<Step> = done.iter().rev().filter_map(|step| step.inverse()).collect();
-    let mut start = 0;
-    while start < inverses.len() {
-        let place = inverses[start].lane();
-        let length = inverses[start..].iter().take_while(|step| step.lane() == place).count();
-        let mut rest: Vec<&Step> = inverses[start..start + length].iter().collect();
-        while !rest.is_empty() {
-            let results = engine.perform(&place, &rest);
-            let failed = results.iter().position(|result| matches!(result, StepResult::Failed(_)));
-            let mut next = rest.len();
-            if let Some(position) = failed {
-                next = position + 1;
-            }
-            for result in results {
-                if let StepResult::Failed(error) = result {
-                    undone.left.push(error);
-                }
-            }
-            rest.drain(..next);
-        }
-        start += length;
+    let mut left = Vec::new();
+    for lane in inverses.chunk_by(|a, b| a.lane() == b.lane()) {
+        let steps: Vec<&Step> = lane.iter().collect();
+        left.extend(insist(engine, &lane[0].lane(), &steps));
     }
-    undone
+    left
+}
+
+/// Does what can be done of the steps of one place: one refusal must not hide the others.
+fn insist(engine: &mut dyn Engine, place: &Place, steps: &[&Step]) -> Vec<EngineError> {
+    let mut left = Vec::new();
+    let mut rest = steps;
+    while !rest.is_empty() {
+        let results = engine.perform(place, rest);
+        let failed = results.iter().position(|result| matches!(result, StepResult::Failed(_)));
+        left.extend(results.into_iter().filter_map(|result| match result {
+            StepResult::Failed(error) => Some(error),
+            _ => None,
+        }));
+        rest = failed.map_or(&[], |position| &rest[position + 1..]);
+    }
+    left
 }
 
 /// The lanes of each stage: places in order, the host first, and their steps.

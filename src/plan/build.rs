@@ -1,17 +1,21 @@
 //! Fates of objects as steps in order, and as changes for people.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use super::diff::{self, Attribute, Fate};
 use super::{Action, Change, Plan, Planned, Step, words};
-use crate::graph::{Eiface, Epair, Graph, Hooks, IfBridge, NetgraphKind, Nic, Object, ObjectId, Owner, Place};
+use crate::graph::{
+    Eiface, Epair, Graph, Hooks, IfBridge, NetgraphKind, Nic, Numbering, Object, ObjectId, Owner, Place,
+};
 
 /// What must happen for a kernel that holds `observed` to hold `desired`.
 #[must_use]
-pub fn build(desired: &Graph, observed: &Graph) -> Plan {
-    let fates = diff::fates(desired, observed);
+pub fn build(desired: Arc<Graph>, before: Arc<Graph>) -> Plan {
+    let (wanted, observed) = (&*desired, &*before);
+    let fates = diff::fates(wanted, observed);
     let mut builder = Builder {
-        desired,
+        desired: wanted,
         observed,
         fates: &fates,
         joined: HashMap::new(),
@@ -24,7 +28,15 @@ pub fn build(desired: &Graph, observed: &Graph) -> Plan {
     let steps = builder.steps;
     let lab_goes = fates.get(&ObjectId::Jail(Place::Lab)) == Some(&Fate::Destroy);
     let steps = if lab_goes { whole_teardown(steps) } else { without_gaps(steps) };
-    Plan { lab: desired.lab.clone(), changes: changes(desired, observed, &fates), steps, notes: Vec::new() }
+    Plan {
+        lab: wanted.lab.clone(),
+        changes: changes(wanted, observed, &fates),
+        steps,
+        notes: Vec::new(),
+        numbering: Numbering::default(),
+        desired,
+        before,
+    }
 }
 
 struct Builder<'p> {
@@ -117,8 +129,9 @@ impl Builder<'_> {
                 rename.into_iter().chain([Step::TakeBack(placement.clone())]).collect()
             }
             Object::Member(member) => vec![Step::RemoveMember(member.clone())],
+            // The host's own sysctls get back what they had, which the record knows.
             Object::Sysctl(sysctl) => default_of(&sysctl.name)
-                .filter(|value| *value != sysctl.value)
+                .filter(|value| *value != sysctl.value && sysctl.place != Place::Host)
                 .map(|value| Step::SetSysctl {
                     place: sysctl.place.clone(),
                     name: sysctl.name.clone(),

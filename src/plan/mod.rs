@@ -8,7 +8,9 @@ pub mod render;
 mod step;
 mod words;
 
-use crate::graph::Owner;
+use std::sync::Arc;
+
+use crate::graph::{Graph, Numbering, Owner};
 use crate::model::LabName;
 
 pub use build::build;
@@ -27,6 +29,12 @@ pub struct Plan {
     pub steps: Vec<Planned>,
     /// What a reader should know besides: keys that are not run here, one line each.
     pub notes: Vec<String>,
+    /// Hook numbers of switches, to be kept for the next plan.
+    pub numbering: Numbering,
+    /// What the kernel is to hold.
+    pub desired: Arc<Graph>,
+    /// What it held.
+    pub before: Arc<Graph>,
 }
 
 /// A step and when it may be done.

@@ -140,6 +140,10 @@ impl<D: Doors> Engine for FreeBsd<'_, D> {
         self.doors.wait(span, &[]);
     }
 
+    fn now(&mut self) -> Duration {
+        self.doors.now()
+    }
+
     fn probe(&mut self, echoes: &[Echo]) -> Result<Vec<EchoResult>, EngineError> {
         self.echo(echoes)
     }

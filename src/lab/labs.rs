@@ -1,0 +1,346 @@
+//! Labs over the doors of one kernel: what a site does, whatever is behind the doors.
+
+use std::sync::Arc;
+
+use super::error::{LabError, LabErrorKind};
+use super::types::{Applied, ApplyOptions, Progress};
+use super::words;
+use crate::engine::freebsd::doors::Doors;
+use crate::engine::freebsd::{self, FreeBsd, RouteMeans};
+use crate::engine::{Engine, Event, Phase, Record, Records, run, run_forward};
+use crate::graph::{self, Graph, Numbering, Object, ObjectId, Place, Sysctl};
+use crate::model::{LabName, Model};
+use crate::plan::{self, Observed, Plan, Planned, Scope, Step};
+
+/// How often and how long at a time to wait for addresses that are being probed for.
+const SETTLING_ROUNDS: usize = 8;
+const SETTLING_PAUSE: std::time::Duration = std::time::Duration::from_millis(1050);
+
+/// Labs of one kernel, with their records.
+#[derive(Debug)]
+pub struct Labs<'d, D> {
+    /// The kernel.
+    pub doors: &'d mut D,
+    /// Where the records are.
+    pub records: &'d Records,
+    /// How addresses and routes travel.
+    pub means: RouteMeans,
+    /// The engine's name, for the record.
+    pub engine: &'static str,
+    /// What the token of a new lab is made of.
+    pub entropy: [u8; 16],
+}
+
+/// What is known of a lab before anything is asked of the kernel.
+struct Known {
+    /// Its record, if it is of this boot.
+    record: Option<Record>,
+    token: String,
+    /// What was wanted, then and now.
+    graphs: Vec<Arc<Graph>>,
+}
+
+impl<D: Doors> Labs<'_, D> {
+    /// The record of a lab, if it is of this boot; another boot's is history.
+    fn present_record(&mut self, lab: &LabName) -> Result<Option<Record>, LabError> {
+        let boot = self.doors.boot_identity();
+        Ok(self.records.read(lab)?.filter(|record| record.boot == boot))
+    }
+
+    fn known(&mut self, lab: &LabName, desired: Option<Arc<Graph>>) -> Result<Known, LabError> {
+        let record = self.present_record(lab)?;
+        let token = record.as_ref().map_or_else(|| words::hex(&self.entropy), |record| record.token.clone());
+        let mut graphs: Vec<Arc<Graph>> = desired.into_iter().collect();
+        if let Some(record) = &record {
+            for model in std::iter::once(&record.model).chain(&record.before) {
+                graphs.push(Arc::new(graph::build(model, &mut record.numbering.clone())?));
+            }
+        }
+        if graphs.is_empty() {
+            graphs.push(Arc::new(Graph::empty(lab.clone())));
+        }
+        Ok(Known { record, token, graphs })
+    }
+
+    fn engine<'e>(&'e mut self, lab: &LabName, known: &Known) -> FreeBsd<'e, D> {
+        FreeBsd::new(self.doors, lab.clone(), &known.token, self.means)
+    }
+
+    fn observe_known(&mut self, lab: &LabName, known: &Known) -> Result<(Observed, Arc<Graph>), LabError> {
+        let graphs: Vec<&Graph> = known.graphs.iter().map(|graph| &**graph).collect();
+        let scope = Scope::of(&graphs);
+        let observed = self.engine(lab, known).observe(&scope).map_err(words::unreadable)?;
+        let seen = Arc::new(observed.graph(&graphs)?);
+        Ok((observed, seen))
+    }
+
+    /// What must change for the kernel to hold `model`.
+    ///
+    /// # Errors
+    /// As [`super::Site::plan`].
+    pub fn plan(&mut self, model: &Model) -> Result<Plan, LabError> {
+        words::refuse_wrong_files(freebsd::check(model))?;
+        let record = self.present_record(&model.lab)?;
+        let mut numbering = record.map_or_else(Numbering::default, |record| record.numbering);
+        let desired = Arc::new(graph::build(model, &mut numbering)?);
+        let known = self.known(&model.lab, Some(desired.clone()))?;
+        let (_, before) = self.observe_known(&model.lab, &known)?;
+        let mut plan = plan::build(desired, before);
+        restore_host(&mut plan, known.record.as_ref());
+        plan.numbering = numbering;
+        plan.notes = words::not_run(model);
+        Ok(plan)
+    }
+
+    /// What must change for nothing of the lab to be left.
+    ///
+    /// # Errors
+    /// As [`super::Site::plan_down`].
+    pub fn plan_down(&mut self, lab: &LabName) -> Result<Plan, LabError> {
+        if self.records.read(lab)?.is_none() {
+            return Err(words::no_such_lab(lab));
+        }
+        let known = self.known(lab, None)?;
+        let (_, before) = self.observe_known(lab, &known)?;
+        let mut plan = plan::build(Arc::new(Graph::empty(lab.clone())), before);
+        restore_host(&mut plan, known.record.as_ref());
+        Ok(plan)
+    }
+
+    /// Carries out a plan to hold `model`.
+    ///
+    /// # Errors
+    /// As [`super::Site::apply`].
+    pub fn apply(
+        &mut self,
+        plan: &Plan,
+        model: &Model,
+        options: &ApplyOptions,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Applied, LabError> {
+        let lab = &plan.lab;
+        let known = self.known(lab, Some(plan.desired.clone()))?;
+        let previous = known.record.clone();
+        let record = Record {
+            engine: self.engine.to_owned(),
+            boot: self.doors.boot_identity(),
+            token: known.token.clone(),
+            phase: Phase::Applying,
+            model: model.clone(),
+            before: previous.as_ref().map(|record| record.model.clone()),
+            numbering: plan.numbering.clone(),
+            host_sysctls: host_sysctls(plan, previous.as_ref()),
+        };
+        let mut notes = Vec::new();
+        if !plan.steps.is_empty() {
+            self.records.write(lab, &record)?;
+            let capabilities = match self.engine(lab, &known).prepare(plan) {
+                Ok(capabilities) => capabilities,
+                Err(error) => {
+                    self.forget_attempt(lab, previous.as_ref())?;
+                    return Err(words::refused(error));
+                }
+            };
+            notes.extend(capabilities.loaded.iter().map(|name| format!("module {name} was loaded and stays")));
+            self.run_plan(plan, &known, previous.as_ref(), options, progress)?;
+            progress(Progress::Verifying);
+            self.verify(plan, &known, previous.as_ref(), progress)?;
+        }
+        self.records.write(lab, &Record { phase: Phase::Up, before: None, ..record })?;
+        Ok(Applied { steps: plan.steps.len(), nodes: model.nodes.len(), links: model.links.len(), notes })
+    }
+
+    fn run_plan(
+        &mut self,
+        plan: &Plan,
+        known: &Known,
+        previous: Option<&Record>,
+        options: &ApplyOptions,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<(), LabError> {
+        let mut engine = self.engine(&plan.lab, known);
+        let limit = options.timeout.map(|timeout| engine.now() + timeout);
+        let outcome = run(&mut engine, plan, limit, &mut |event| tell(event, plan.steps.len(), progress));
+        let Err(failure) = outcome else { return Ok(()) };
+        let mut error = words::refused(failure.error);
+        error.step = Some((failure.step, failure.of));
+        Err(self.restore(plan, known, previous, error))
+    }
+
+    /// Reads back and compares. Addresses that the kernel still probes for get their time.
+    fn verify(
+        &mut self,
+        plan: &Plan,
+        known: &Known,
+        previous: Option<&Record>,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<(), LabError> {
+        let mut wrong = Vec::new();
+        for round in 0..SETTLING_ROUNDS {
+            if round > 0 {
+                self.engine(&plan.lab, known).wait(SETTLING_PAUSE);
+            }
+            let looked = self.observe_known(&plan.lab, known);
+            let (observed, seen) = match looked {
+                Ok(looked) => looked,
+                Err(error) => return Err(self.restore(plan, known, previous, error)),
+            };
+            let rest = plan::build(plan.desired.clone(), seen);
+            wrong = rest.changes.iter().map(words::of_change).collect();
+            if !wrong.is_empty() {
+                break;
+            }
+            wrong = words::unusable(&observed);
+            if wrong.is_empty() {
+                return Ok(());
+            }
+        }
+        let error = LabError::new(
+            LabErrorKind::Refused,
+            format!("the kernel does not hold what it was told to: {}", words::some_of(&wrong)),
+        );
+        progress(Progress::Undoing { why: error.to_string() });
+        Err(self.restore(plan, known, previous, error))
+    }
+
+    /// Makes sure that what was there before is there again, and says what is not.
+    fn restore(&mut self, plan: &Plan, known: &Known, previous: Option<&Record>, error: LabError) -> LabError {
+        let mut left = Vec::new();
+        for _ in 0..2 {
+            match self.observe_known(&plan.lab, known) {
+                Ok((_, seen)) => {
+                    let mut back = plan::build(plan.before.clone(), seen);
+                    restore_host(&mut back, previous);
+                    left = back.changes.iter().map(words::of_change).collect();
+                    if left.is_empty() {
+                        break;
+                    }
+                    run_forward(&mut self.engine(&plan.lab, known), &back, &mut |_| {});
+                }
+                Err(unreadable) => left = vec![format!("it cannot be seen what is left: {unreadable}")],
+            }
+        }
+        if left.is_empty() {
+            return match self.forget_attempt(&plan.lab, previous) {
+                Ok(()) => LabError { kind: words::kind_of_refusal(&error), ..error },
+                Err(unwritten) => unwritten,
+            };
+        }
+        let hint = format!("`cellblock down {}` takes away what is left; `up` tries again", plan.lab);
+        LabError { kind: LabErrorKind::NotUndone, left, hint: Some(hint), ..error }
+    }
+
+    fn forget_attempt(&mut self, lab: &LabName, previous: Option<&Record>) -> Result<(), LabError> {
+        match previous {
+            Some(record) => self.records.write(lab, record)?,
+            None => self.records.remove(lab)?,
+        }
+        Ok(())
+    }
+
+    /// Takes a lab down by its record.
+    ///
+    /// # Errors
+    /// As [`super::Site::down`].
+    pub fn down(&mut self, lab: &LabName, progress: &mut dyn FnMut(Progress)) -> Result<Applied, LabError> {
+        if self.records.read(lab)?.is_none() {
+            return Err(words::no_such_lab(lab));
+        }
+        let plan = self.plan_down(lab)?;
+        let known = self.known(lab, None)?;
+        let Some(record) = &known.record else {
+            self.records.remove(lab)?;
+            let notes = vec![format!("lab {lab} was of another boot: nothing of it was left")];
+            return Ok(Applied { steps: 0, nodes: 0, links: 0, notes });
+        };
+        self.records.write(lab, &Record { phase: Phase::Removing, ..record.clone() })?;
+        let mut engine = self.engine(lab, &known);
+        let (steps, errors) =
+            run_forward(&mut engine, &plan, &mut |event| tell(event, plan.steps.len(), progress));
+        progress(Progress::Verifying);
+        let left: Vec<String> = match self.observe_known(lab, &known) {
+            Ok((_, seen)) => plan::build(plan.desired.clone(), seen).changes.iter().map(words::of_change).collect(),
+            Err(error) => vec![format!("it cannot be seen what is left: {error}")],
+        };
+        let mut errors = errors.into_iter();
+        match errors.next() {
+            None if left.is_empty() => {
+                self.records.remove(lab)?;
+                Ok(Applied { steps, nodes: 0, links: 0, notes: Vec::new() })
+            }
+            Some(error) => {
+                let rest = errors.map(|error| error.to_string());
+                let left = left.into_iter().chain(rest).collect();
+                Err(LabError { kind: LabErrorKind::NotUndone, left, ..words::refused(error) })
+            }
+            None => {
+                let mut error = LabError::new(LabErrorKind::NotUndone, format!("lab `{lab}` is not gone"));
+                error.left = left;
+                Err(error)
+            }
+        }
+    }
+
+    /// What the kernel holds of a lab now.
+    ///
+    /// # Errors
+    /// As [`super::Site::observe`].
+    pub fn observe(&mut self, lab: &LabName) -> Result<Observed, LabError> {
+        if self.records.read(lab)?.is_none() {
+            return Err(words::no_such_lab(lab));
+        }
+        let known = self.known(lab, None)?;
+        Ok(self.observe_known(lab, &known)?.0)
+    }
+
+    /// The engine of a lab that exists, with the record it was made by.
+    pub(super) fn with_lab<T>(
+        &mut self,
+        lab: &LabName,
+        act: impl FnOnce(&mut FreeBsd<'_, D>, &Record) -> Result<T, LabError>,
+    ) -> Result<T, LabError> {
+        let record = self.present_record(lab)?.ok_or_else(|| words::no_such_lab(lab))?;
+        let mut engine = FreeBsd::new(self.doors, lab.clone(), &record.token, self.means);
+        act(&mut engine, &record)
+    }
+}
+
+fn tell(event: Event<'_>, of: usize, progress: &mut dyn FnMut(Progress)) {
+    match event {
+        Event::Stage { done, steps } => progress(Progress::Level { done, of, what: words::of_steps(steps) }),
+        Event::Undoing(error) => progress(Progress::Undoing { why: error.to_string() }),
+    }
+}
+
+/// Sysctls of the host that the plan is about to change, as they are now; those changed earlier as they were then.
+fn host_sysctls(plan: &Plan, previous: Option<&Record>) -> Vec<Sysctl> {
+    let mut kept: Vec<Sysctl> = previous.map(|record| record.host_sysctls.clone()).unwrap_or_default();
+    for object in plan.desired.in_order() {
+        if let Object::Sysctl(wanted) = object
+            && wanted.place == Place::Host
+            && !kept.iter().any(|known| known.name == wanted.name)
+            && let Some(Object::Sysctl(now)) = plan.before.get(&object.id())
+        {
+            kept.push(now.clone());
+        }
+    }
+    kept
+}
+
+/// Gives the host's sysctls that are no longer wanted the values they had before us.
+fn restore_host(plan: &mut Plan, record: Option<&Record>) {
+    let last = plan.steps.iter().map(|planned| planned.stage).max().unwrap_or(0);
+    for original in record.into_iter().flat_map(|record| &record.host_sysctls) {
+        let id = ObjectId::Sysctl(Place::Host, original.name.clone());
+        if plan.desired.get(&id).is_some() {
+            continue;
+        }
+        if let Some(Object::Sysctl(now)) = plan.before.get(&id)
+            && now.value != original.value
+        {
+            let (name, from) = (original.name.clone(), Some(now.value.clone()));
+            let step = Step::SetSysctl { place: Place::Host, name, from, to: original.value.clone() };
+            plan.steps.push(Planned { step, stage: last });
+        }
+    }
+}

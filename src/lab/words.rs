@@ -1,0 +1,197 @@
+//! Errors and plans of a lab in words.
+
+use std::collections::BTreeMap;
+
+use super::error::{LabError, LabErrorKind};
+use crate::abi::Errno;
+use crate::diagnostic::Diagnostic;
+use crate::engine::{EngineError, LockError, RecordError};
+use crate::graph::GraphError;
+use crate::model::{LabName, Model};
+use crate::plan::{Change, Observed, Step};
+
+pub(super) fn no_such_lab(lab: &LabName) -> LabError {
+    LabError::new(LabErrorKind::NoSuchLab, format!("there is no lab `{lab}`"))
+        .hint("`cellblock inspect --all` lists the labs; another engine or `--state-dir` may have it")
+}
+
+/// The file asks for what the engine cannot do.
+pub(super) fn refuse_wrong_files(diagnostics: Vec<Diagnostic>) -> Result<(), LabError> {
+    if !diagnostics.iter().any(Diagnostic::is_error) {
+        return Ok(());
+    }
+    let mut error = LabError::new(LabErrorKind::File, "the engine cannot do what the file says");
+    error.diagnostics = diagnostics;
+    Err(error)
+}
+
+/// A refusal before or while something was changed.
+pub(super) fn refused(error: EngineError) -> LabError {
+    let kind = if error.errno == Some(Errno::EPERM) { LabErrorKind::NotPermitted } else { LabErrorKind::Refused };
+    from_engine(kind, error)
+}
+
+/// A kernel that cannot be looked at, or that holds a jail of somebody else under our name.
+pub(super) fn unreadable(error: EngineError) -> LabError {
+    let kind = match error.errno {
+        Some(Errno::EPERM) => LabErrorKind::NotPermitted,
+        Some(_) => LabErrorKind::Refused,
+        None => LabErrorKind::BadState,
+    };
+    from_engine(kind, error)
+}
+
+fn from_engine(kind: LabErrorKind, error: EngineError) -> LabError {
+    let message = match &error.detail {
+        Some(detail) => format!("{} ({detail})", error.message),
+        None => error.message.clone(),
+    };
+    let known = |text: String| (!text.is_empty()).then_some(text);
+    let mut failure = LabError::new(kind, message);
+    failure.object = known(error.object);
+    failure.call = known(error.call);
+    failure.errno = error.errno;
+    failure.hint = error.hint;
+    failure
+}
+
+/// What is said of a failure after which everything is as before.
+pub(super) fn kind_of_refusal(error: &LabError) -> LabErrorKind {
+    match error.kind {
+        LabErrorKind::NotPermitted => LabErrorKind::NotPermitted,
+        _ => LabErrorKind::Refused,
+    }
+}
+
+impl From<GraphError> for LabError {
+    fn from(error: GraphError) -> Self {
+        Self::new(LabErrorKind::Bug, error.to_string())
+    }
+}
+
+impl From<RecordError> for LabError {
+    fn from(error: RecordError) -> Self {
+        let denied = |cause: &std::io::Error| cause.kind() == std::io::ErrorKind::PermissionDenied;
+        let kind = match &error {
+            RecordError::Io { cause, .. } if denied(cause) => LabErrorKind::NotPermitted,
+            _ => LabErrorKind::BadState,
+        };
+        let failure = Self::new(kind, error.to_string());
+        match error {
+            RecordError::Io { .. } => failure,
+            RecordError::Foreign { .. } | RecordError::Damaged { .. } => {
+                failure.hint("move the file away if nothing of the lab is left; else a newer version may read it")
+            }
+        }
+    }
+}
+
+impl From<LockError> for LabError {
+    fn from(error: LockError) -> Self {
+        let kind = match &error {
+            LockError::Held { .. } => LabErrorKind::Locked,
+            LockError::Io { cause, .. } if cause.kind() == std::io::ErrorKind::PermissionDenied => {
+                LabErrorKind::NotPermitted
+            }
+            LockError::Io { .. } => LabErrorKind::BadState,
+        };
+        Self::new(kind, error.to_string())
+    }
+}
+
+/// An object of a plan that should not be there, or is not.
+pub(super) fn of_change(change: &Change) -> String {
+    let differs = change.attributes.iter().filter_map(|attribute| {
+        let (old, new) = (attribute.old.as_deref()?, attribute.new.as_deref()?);
+        Some(format!("{} is {old}, not {new}", attribute.name))
+    });
+    let differs: Vec<String> = differs.collect();
+    let place = match &change.owner {
+        crate::graph::Owner::Lab => String::new(),
+        crate::graph::Owner::Node(name) | crate::graph::Owner::Link(name) => format!(" of {name}"),
+    };
+    let what = if differs.is_empty() { String::new() } else { format!(" ({})", differs.join(", ")) };
+    format!("{} {}{place}{what}", change.kind, change.name)
+}
+
+/// Addresses that the kernel found in use by somebody else, or has not made sure of.
+pub(super) fn unusable(observed: &Observed) -> Vec<String> {
+    let interfaces = observed.interfaces.iter().flat_map(|(place, interfaces)| {
+        interfaces.iter().map(move |(name, seen)| (place, name, seen))
+    });
+    interfaces
+        .flat_map(|(place, name, seen)| {
+            seen.unusable.iter().map(move |net| format!("address {net} on {name} of {place} is not usable"))
+        })
+        .collect()
+}
+
+/// The first few of a list.
+pub(super) fn some_of(list: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let mut text = list.iter().take(SHOWN).cloned().collect::<Vec<_>>().join("; ");
+    if list.len() > SHOWN {
+        text.push_str(&format!("; and {} more", list.len() - SHOWN));
+    }
+    text
+}
+
+/// A stage in a few words: `12 jails, 3 sysctls`.
+pub(super) fn of_steps(steps: &[&Step]) -> String {
+    let mut counts: BTreeMap<&'static str, usize> = BTreeMap::new();
+    for step in steps {
+        *counts.entry(word(step)).or_default() += 1;
+    }
+    let parts: Vec<String> = counts
+        .into_iter()
+        .map(|(word, count)| match (word, count) {
+            (word, 1) => format!("1 {word}"),
+            ("address", count) => format!("{count} addresses"),
+            (word, count) => format!("{count} {word}s"),
+        })
+        .collect();
+    parts.join(", ")
+}
+
+fn word(step: &Step) -> &'static str {
+    match step {
+        Step::CreateJail(_) | Step::RemoveJail(_) | Step::SetJail { .. } => "jail",
+        Step::CreateNetgraph { .. } | Step::RemoveNetgraph { .. } | Step::SetPipe { .. } => "netgraph node",
+        Step::CreateEiface { .. }
+        | Step::RemoveEiface { .. }
+        | Step::CreateEpair(_)
+        | Step::RemoveEpair(_)
+        | Step::CreateBridge(_)
+        | Step::RemoveBridge(_) => "interface",
+        Step::Join(_) | Step::Part(_) => "hook pair",
+        Step::Give(_) | Step::TakeBack(_) => "move",
+        Step::Rename { .. } => "name",
+        Step::SetMac { .. } | Step::SetMtu { .. } | Step::SetDescription { .. } | Step::SetNoDad { .. } => "attribute",
+        Step::SetUp(_) | Step::SetDown(_) => "state",
+        Step::AddMember(_) | Step::RemoveMember(_) => "bridge member",
+        Step::SetSysctl { .. } => "sysctl",
+        Step::AddAddress(_) | Step::RemoveAddress(_) => "address",
+        Step::AddRoute(_) | Step::RemoveRoute(_) | Step::ChangeRoute { .. } => "route",
+    }
+}
+
+/// Keys that no step stands for here.
+pub(super) fn not_run(model: &Model) -> Vec<String> {
+    let mut notes = Vec::new();
+    for node in &model.nodes {
+        for exec in &node.exec {
+            notes.push(format!("node {}: exec `{}` is not run in the simulator", node.name, exec.value.command));
+        }
+        for (key, text) in &node.deferred {
+            notes.push(format!("node {}: {key} `{}` is not on this engine yet", node.name, text.value));
+        }
+        for name in node.linux_sysctls.keys() {
+            notes.push(format!("node {}: sysctl {name} is Linux's own: not on this engine", node.name));
+        }
+    }
+    notes
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
