@@ -255,8 +255,7 @@ impl<D: Doors> Labs<'_, D> {
         };
         self.records.write(lab, &Record { phase: Phase::Removing, ..record.clone() })?;
         let mut engine = self.engine(lab, &known);
-        let (steps, errors) =
-            run_forward(&mut engine, &plan, &mut |event| tell(event, plan.steps.len(), progress));
+        let (steps, errors) = run_forward(&mut engine, &plan, &mut |event| tell(event, plan.steps.len(), progress));
         progress(Progress::Verifying);
         let left: Vec<String> = match self.observe_known(lab, &known) {
             Ok((_, seen)) => plan::build(plan.desired.clone(), seen).changes.iter().map(words::of_change).collect(),

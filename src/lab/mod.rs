@@ -1,7 +1,10 @@
 //! Labs of one state directory, as the commands see them: plan, apply, take down, look, test.
 
 mod error;
+mod labs;
+mod names;
 mod types;
+mod words;
 
 use std::path::Path;
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::engine::EchoResult;
 use crate::model::{IfName, LabName, NodeName};
 
 /// Which engine realises a lab.
@@ -29,6 +30,12 @@ impl EngineKind {
             Self::Linux => "linux",
             Self::Sim => "sim",
         }
+    }
+
+    /// The engine of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::FreeBsd, Self::Linux, Self::Sim].into_iter().find(|kind| kind.name() == name)
     }
 }
 
@@ -186,4 +193,15 @@ pub enum ProbeResult {
         /// In words.
         why: String,
     },
+}
+
+impl From<EchoResult> for ProbeResult {
+    fn from(result: EchoResult) -> Self {
+        match result {
+            EchoResult::Answered { attempt, after } => Self::Answered { attempt, after },
+            EchoResult::Silent => Self::Silent,
+            EchoResult::Unreachable(why) => Self::Unreachable { why },
+            EchoResult::Failed(why) => Self::Failed { why },
+        }
+    }
 }

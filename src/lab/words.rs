@@ -1,14 +1,16 @@
 //! Errors and plans of a lab in words.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::error::{LabError, LabErrorKind};
 use crate::abi::Errno;
 use crate::diagnostic::Diagnostic;
 use crate::engine::{EngineError, LockError, RecordError};
-use crate::graph::GraphError;
-use crate::model::{LabName, Model};
+use crate::graph::{GraphError, Owner, Place, place_of};
+use crate::model::{LabName, Model, NodeName};
 use crate::plan::{Change, Observed, Step};
+use crate::sim::persist::{LoadError, SaveError};
 
 pub(super) fn no_such_lab(lab: &LabName) -> LabError {
     LabError::new(LabErrorKind::NoSuchLab, format!("there is no lab `{lab}`"))
@@ -107,8 +109,8 @@ pub(super) fn of_change(change: &Change) -> String {
     });
     let differs: Vec<String> = differs.collect();
     let place = match &change.owner {
-        crate::graph::Owner::Lab => String::new(),
-        crate::graph::Owner::Node(name) | crate::graph::Owner::Link(name) => format!(" of {name}"),
+        Owner::Lab => String::new(),
+        Owner::Node(name) | Owner::Link(name) => format!(" of {name}"),
     };
     let what = if differs.is_empty() { String::new() } else { format!(" ({})", differs.join(", ")) };
     format!("{} {}{place}{what}", change.kind, change.name)
@@ -116,9 +118,10 @@ pub(super) fn of_change(change: &Change) -> String {
 
 /// Addresses that the kernel found in use by somebody else, or has not made sure of.
 pub(super) fn unusable(observed: &Observed) -> Vec<String> {
-    let interfaces = observed.interfaces.iter().flat_map(|(place, interfaces)| {
-        interfaces.iter().map(move |(name, seen)| (place, name, seen))
-    });
+    let interfaces = observed
+        .interfaces
+        .iter()
+        .flat_map(|(place, interfaces)| interfaces.iter().map(move |(name, seen)| (place, name, seen)));
     interfaces
         .flat_map(|(place, name, seen)| {
             seen.unusable.iter().map(move |net| format!("address {net} on {name} of {place} is not usable"))
@@ -194,4 +197,40 @@ pub(super) fn not_run(model: &Model) -> Vec<String> {
 
 pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The place of a node with a stack.
+pub(super) fn station(model: &Model, node: &NodeName) -> Result<Place, LabError> {
+    let missing = |what: String| LabError::new(LabErrorKind::NoSuchLab, what);
+    let id = model
+        .find(node.as_str())
+        .ok_or_else(|| missing(format!("there is no node `{node}` in lab `{}`", model.lab)))?;
+    let found = model.node(id);
+    if found.kind.is_layer2() {
+        return Err(missing(format!("node `{node}` is a switch: it has no network stack of its own")));
+    }
+    Ok(place_of(found))
+}
+
+pub(super) fn not_executed(node: &NodeName, errno: Errno) -> LabError {
+    let mut error = LabError::new(LabErrorKind::Refused, format!("nothing can be run in node `{node}`"));
+    error.errno = Some(errno);
+    error
+}
+
+pub(super) fn unusable_file(path: &Path, error: &std::io::Error) -> LabError {
+    let kind = match error.kind() {
+        std::io::ErrorKind::PermissionDenied => LabErrorKind::NotPermitted,
+        _ => LabErrorKind::BadState,
+    };
+    LabError::new(kind, format!("cannot use {}: {error}", path.display()))
+}
+
+pub(super) fn unusable_kernel(path: &Path, error: &LoadError) -> LabError {
+    LabError::new(LabErrorKind::BadState, format!("the simulated kernel {} cannot be used: {error}", path.display()))
+        .hint("move the file away to begin with an empty one")
+}
+
+pub(super) fn unsaved_kernel(path: &Path, error: &SaveError) -> LabError {
+    LabError::new(LabErrorKind::BadState, format!("the simulated kernel {} cannot be saved: {error}", path.display()))
 }

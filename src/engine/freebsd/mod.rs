@@ -57,6 +57,15 @@ impl<'d, D: Doors> FreeBsd<'d, D> {
         Self { doors, lab, token: token.to_owned(), means, jids: BTreeMap::new(), meta: None }
     }
 
+    /// The jail of a place.
+    ///
+    /// # Errors
+    /// There is none; or the lab jail is not ours.
+    pub fn jail_of(&mut self, place: &Place) -> Result<Jid, EngineError> {
+        self.own_lab()?;
+        self.jid(place)
+    }
+
     /// What a person would call an interface of a place.
     fn at(&self, place: &Place, interface: &str) -> String {
         match place {
