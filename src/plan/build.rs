@@ -88,6 +88,22 @@ impl Builder<'_> {
             let end = self.emit(steps, start);
             self.ends.insert(id, end);
         }
+        self.visit_nodes_once();
+    }
+
+    /// Nothing outside of a node waits for what is made inside: its steps are put off to the stage of the last of them, so that one
+    /// helper does them all.
+    fn visit_nodes_once(&mut self) {
+        let floor = self.floor;
+        let mut last: HashMap<Place, usize> = HashMap::new();
+        let inside = |planned: &Planned| matches!(planned.step.lane(), Place::Node(_)) && planned.stage >= floor;
+        for planned in self.steps.iter().filter(|planned| inside(planned)) {
+            let stage = last.entry(planned.step.lane()).or_default();
+            *stage = planned.stage.max(*stage);
+        }
+        for planned in self.steps.iter_mut().filter(|planned| inside(planned)) {
+            planned.stage = last.get(&planned.step.lane()).copied().unwrap_or(planned.stage);
+        }
     }
 
     /// Adds steps after `after`; where they end. A change of hands begins a new stage.
@@ -305,13 +321,13 @@ fn changes(desired: &Graph, observed: &Graph, fates: &HashMap<ObjectId, Fate>) -
             _ => continue,
         };
         if !follows_from_another(object, desired, fates, &action) {
-            changes.push(change(object, action, attributes, desired.owner(&id)));
+            changes.push(change(desired, object, action, attributes));
         }
     }
     for object in observed.in_order().rev() {
         let id = object.id();
         if fates.get(&id) == Some(&Fate::Destroy) && !follows_from_another(object, observed, fates, &Action::Destroy) {
-            changes.push(change(object, Action::Destroy, Vec::new(), observed.owner(&id)));
+            changes.push(change(observed, object, Action::Destroy, Vec::new()));
         }
     }
     changes
@@ -338,7 +354,8 @@ fn new_attributes(object: &Object) -> Vec<Attribute> {
     words::attributes(object).into_iter().map(attribute).collect()
 }
 
-fn change(object: &Object, action: Action, attributes: Vec<Attribute>, owner: Option<&Owner>) -> Change {
-    let (kind, name) = words::describe(object);
-    Change { action, owner: owner.cloned().unwrap_or(Owner::Lab), kind, name, attributes }
+fn change(graph: &Graph, object: &Object, action: Action, attributes: Vec<Attribute>) -> Change {
+    let (kind, name) = words::describe(graph, object);
+    let owner = graph.owner(&object.id()).cloned().unwrap_or(Owner::Lab);
+    Change { action, owner, kind, name, attributes }
 }

@@ -45,7 +45,7 @@ pub(super) fn fates(desired: &Graph, observed: &Graph) -> HashMap<ObjectId, Fate
             None => Fate::Create,
             Some(old) => match forced(object, desired, observed, &fates) {
                 Some(attribute) => Fate::Replace(vec![attribute]),
-                None => compare(old, object),
+                None => compare((observed, old), (desired, object)),
             },
         };
         fates.insert(id, fate);
@@ -66,13 +66,12 @@ fn forced(object: &Object, desired: &Graph, observed: &Graph, fates: &HashMap<Ob
     let gone = || {
         observed.needs(&id).filter(|needed| carries(needed, object)).find(|needed| desired.get(&needed.id()).is_none())
     };
-    let needed = replaced.or_else(gone)?;
-    Some(Attribute {
-        name: words::describe(needed).0.to_owned(),
-        old: None,
-        new: Some(words::describe(needed).1),
-        forces: true,
-    })
+    let (graph, needed) = match replaced {
+        Some(needed) => (desired, needed),
+        None => (observed, gone()?),
+    };
+    let (kind, name) = words::describe(graph, needed);
+    Some(Attribute { name: kind.to_owned(), old: None, new: Some(name), forces: true })
 }
 
 /// Whether `object` goes when `needed` goes, as against merely having to come after it.
@@ -84,7 +83,7 @@ fn carries(needed: &Object, object: &Object) -> bool {
     }
 }
 
-fn compare(old: &Object, new: &Object) -> Fate {
+fn compare((observed, old): (&Graph, &Object), (desired, new): (&Graph, &Object)) -> Fate {
     let mut found = Attributes::default();
     match (old, new) {
         (Object::Jail(old), Object::Jail(new)) => {
@@ -123,7 +122,7 @@ fn compare(old: &Object, new: &Object) -> Fate {
             found.differ("via", old.via.to_string(), new.via.to_string(), false);
         }
         (Object::Up(_), Object::Up(_)) => {}
-        (old, new) => found.differ("kind", words::describe(old).0, words::describe(new).0, true),
+        (old, new) => found.differ("kind", words::describe(observed, old).0, words::describe(desired, new).0, true),
     }
     found.fate()
 }

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::graph::{NetgraphKind, Nic, Object, PipeDirection, PipeSettings, Place};
+use crate::graph::{Graph, NetgraphKind, Nic, Object, PipeDirection, PipeSettings, Place};
 use crate::model::{Bandwidth, Delay};
 
-/// Kind and name of an object.
-pub(super) fn describe(object: &Object) -> (&'static str, String) {
+/// Kind and name of an object of `graph`.
+pub(super) fn describe(graph: &Graph, object: &Object) -> (&'static str, String) {
     match object {
-        Object::Jail(jail) => ("jail", jail.place.to_string()),
+        Object::Jail(jail) => ("jail", jail_name(graph.lab.as_str(), &jail.place).unwrap_or_default()),
         Object::Netgraph(node) => match &node.kind {
             NetgraphKind::Bridge => ("ng_bridge", node.name.to_string()),
             NetgraphKind::Hub => ("ng_hub", node.name.to_string()),
@@ -20,12 +20,20 @@ pub(super) fn describe(object: &Object) -> (&'static str, String) {
         Object::IfBridge(bridge) => ("if_bridge", bridge.nic.of().to_owned()),
         Object::Hooks(hooks) => ("hooks", format!("{} - {}", hooks.ends[0], hooks.ends[1])),
         Object::Placement(placement) => ("placement", format!("{} in {}", placement.name, placement.place)),
-        Object::Member(member) => ("member", format!("{} of {}", member.member, member.bridge)),
+        Object::Member(member) => {
+            ("member", format!("{} of {}", nic_of(graph, &member.member), nic_of(graph, &member.bridge)))
+        }
         Object::Sysctl(sysctl) => ("sysctl", sysctl.name.to_string()),
         Object::Address(address) => ("address", format!("{} on {}", address.net, address.interface)),
         Object::Up(up) => ("up", up.interface.to_string()),
         Object::Route(route) => ("route", destination(route.to)),
     }
+}
+
+/// What an interface of the lab jail is to the author.
+fn nic_of<'g>(graph: &'g Graph, name: &'g str) -> &'g str {
+    let nics = graph.maker(name).into_iter().flat_map(Object::nics);
+    nics.into_iter().find(|nic| &*nic.name == name).map_or(name, Nic::of)
 }
 
 /// `default` or the prefix.

@@ -41,8 +41,11 @@ fn encode(text: &str, now: &[u8]) -> Vec<u8> {
 }
 
 fn decode(value: &[u8]) -> String {
+    let is_text = matches!(value, [letters @ .., 0] if letters.iter().all(u8::is_ascii_graphic));
     match value.len() {
-        4 | 8 => read_int(value).map_or_else(|| read_string(value), |number| number.to_string()),
+        4 | 8 if !(is_text && value.len() == 8) => {
+            read_int(value).map_or_else(|| read_string(value), |number| number.to_string())
+        }
         _ => read_string(value),
     }
 }
