@@ -26,6 +26,8 @@ pub const SECOND_SELF: &str = "M011";
 pub const SAME_NODE: &str = "M012";
 /// A link's name cannot be a name.
 pub const LINK_NAME: &str = "M013";
+/// A link ends at the loopback.
+pub const LINKED_LOOPBACK: &str = "M014";
 
 /// `pool:` names a pool that does not exist.
 pub const UNKNOWN_POOL: &str = "M020";

@@ -213,6 +213,10 @@ fn check_end(end: &DraftEnd, node: &DraftNode, findings: &mut Findings) {
                     .help(format!("write `{name}`")),
             );
         }
+        Some(interface) if interface.as_str() == "lo" => {
+            let message = format!("`{name}:lo` is the loopback and cannot end a link");
+            findings.push(Diagnostic::error(codes::LINKED_LOOPBACK, message).at(interface.origin, ""));
+        }
         None if !kind.is_layer2() => {
             let message = format!("the link needs the name of an interface of `{name}`, which is of kind `{kind}`");
             findings.push(

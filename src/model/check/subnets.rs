@@ -25,7 +25,7 @@ pub(in crate::model) fn check(
     let stays = stays(domains, wiring, addresses);
     check_nodes(&stays, wiring, routing, findings);
     if routing == Routing::Auto {
-        check_unambiguous(stays, wiring, findings);
+        check_unambiguous(&stays, wiring, findings);
     }
 }
 
@@ -57,17 +57,16 @@ fn check_neighbours(
     let Some(home) = inhabitants.iter().rev().max_by_key(|(_, there)| there.len()).map(|(prefix, _)| *prefix) else {
         return;
     };
+    let all = members.iter().flat_map(|(place, nets)| nets.iter().map(move |net| (*place, net)));
+    let at_home = all.filter(|(_, (prefix, _))| *prefix == home).map(|(place, (_, address))| (place, *address));
+    let Some(example) = at_home.last() else { return };
     for (place, nets) in &members {
-        let alone = nets.iter().all(|(prefix, _)| inhabitants[prefix].len() == 1);
-        let at_home = nets.iter().any(|(prefix, _)| *prefix == home);
+        let alone = nets.iter().all(|(prefix, _)| *prefix != home && inhabitants[prefix].len() == 1);
         if alone
-            && !at_home
             && !told.contains(place)
             && let Some((_, address)) = nets.first()
         {
-            let example = members.iter().flat_map(|(place, nets)| nets.iter().map(move |net| (*place, net)));
-            let example = example.filter(|(_, (prefix, _))| *prefix == home).map(|(place, (_, there))| (place, *there));
-            findings.push(outside(domain, wiring, (*place, address), home, example.last()));
+            findings.push(outside(domain, wiring, (*place, address), home, example));
         }
     }
 }
@@ -107,52 +106,62 @@ fn outside(
     wiring: &Wiring,
     (place, address): (usize, &Address),
     home: Prefix,
-    example: Option<(usize, &Address)>,
+    (other, there): (usize, &Address),
 ) -> Diagnostic {
-    let name = wiring.port_name(&wiring.ports[place]);
-    let home = home.network();
-    let (code, message) = match example {
-        Some((other, there)) if domain.layer2.is_empty() => {
-            let other = wiring.port_name(&wiring.ports[other]);
-            let message = format!(
-                "the two ends of a link are in different subnets: `{name}` has {}, `{other}` has {}",
-                address.net, there.net
-            );
-            (codes::ENDS_DIFFER, message)
-        }
-        _ => (codes::OUTSIDE_SUBNET, format!("{} of `{name}` is outside its subnet {home}", address.net)),
-    };
-    let finding = Diagnostic::error(code, message).at(address.origin, "");
-    match example {
-        Some((_, there)) if code == codes::ENDS_DIFFER => finding.at(there.origin, "the other end"),
-        Some((_, there)) => finding.at(there.origin, format!("this interface of the segment is in {home}")),
-        None => finding,
+    let [name, other] = [place, other].map(|place| wiring.port_name(&wiring.ports[place]));
+    let (net, home) = (address.net, home.network());
+    if domain.layer2.is_empty() {
+        let message =
+            format!("the two ends of a link are in different subnets: `{name}` has {net}, `{other}` has {}", there.net);
+        return Diagnostic::error(codes::ENDS_DIFFER, message).at(address.origin, "").at(there.origin, "the other end");
     }
+    Diagnostic::error(codes::OUTSIDE_SUBNET, format!("{net} of `{name}` is outside its subnet {home}"))
+        .at(address.origin, "")
+        .at(there.origin, format!("this interface of the segment is in {home}"))
 }
 
-/// A subnet that an interface is in.
+/// A subnet that an interface or a loopback is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Stay {
     prefix: Prefix,
-    domain: usize,
-    /// Place in [`Wiring::ports`].
-    port: usize,
+    /// The segment; `None` is the loopback.
+    domain: Option<usize>,
+    /// Place in [`Wiring::ports`]; `None` is the loopback.
+    port: Option<usize>,
     node: NodeId,
     origin: Origin,
 }
 
+impl Stay {
+    fn name(&self, wiring: &Wiring) -> String {
+        match self.port {
+            Some(port) => wiring.port_name(&wiring.ports[port]),
+            None => format!("{}:lo", *wiring.node(self.node).name),
+        }
+    }
+}
+
 fn stays(domains: &[Domain], wiring: &Wiring, addresses: &[Vec<Address>]) -> Vec<Stay> {
     let mut stays = Vec::new();
-    for (domain, ports) in domains.iter().enumerate() {
-        for port in &ports.ports {
+    for (domain, members) in domains.iter().enumerate() {
+        for port in &members.ports {
             stays.extend(addresses[*port].iter().map(|address| Stay {
                 prefix: Prefix::of(address.net),
-                domain,
-                port: *port,
+                domain: Some(domain),
+                port: Some(*port),
                 node: wiring.ports[*port].node,
                 origin: address.origin,
             }));
         }
+    }
+    for (node, draft) in (0..).map(NodeId).zip(&wiring.nodes) {
+        stays.extend(draft.loopback.iter().map(|address| Stay {
+            prefix: Prefix::of(address.value),
+            domain: None,
+            port: None,
+            node,
+            origin: address.origin,
+        }));
     }
     stays
 }
@@ -175,23 +184,23 @@ fn check_nodes(stays: &[Stay], wiring: &Wiring, routing: Routing, findings: &mut
     by_node.sort_unstable_by_key(|stay| (stay.node, stay.prefix, stay.domain, stay.port));
     for of_node in by_node.chunk_by(|a, b| a.node == b.node) {
         for (outer, inner) in nested(of_node) {
-            if outer.port == inner.port {
+            let segments = outer.domain.zip(inner.domain);
+            let apart = segments.is_some_and(|(outer, inner)| outer != inner);
+            if outer.port == inner.port || (apart && routing == Routing::Auto) {
+                // Nothing wrong, or an error of its own for the whole lab.
                 continue;
             }
-            let [a, b] = [outer, inner].map(|stay| wiring.port_name(&wiring.ports[stay.port]));
+            let [a, b] = [outer, inner].map(|stay| stay.name(wiring));
             let subnet = inner.prefix.network();
             let finding = if outer.prefix != inner.prefix {
                 let message = format!("the subnet {subnet} of `{b}` is part of {} of `{a}`", outer.prefix.network());
                 Diagnostic::warning(codes::SUBNETS_OVERLAP, message)
-            } else if outer.domain == inner.domain {
+            } else if segments.is_some() && !apart {
                 let message =
                     format!("`{a}` and `{b}` are in one subnet {subnet}: the node sends from one of them only");
                 Diagnostic::warning(codes::TWICE_IN_SUBNET, message)
-            } else if routing == Routing::Auto {
-                // An error of its own for the whole lab.
-                continue;
             } else {
-                let message = format!("`{a}` and `{b}` are on different segments and have the same subnet {subnet}");
+                let message = format!("`{a}` and `{b}` are apart and have the same subnet {subnet}");
                 Diagnostic::error(codes::SUBNETS_OVERLAP, message)
             };
             findings.push(finding.at(inner.origin, "").at(outer.origin, "the other one"));
@@ -200,11 +209,12 @@ fn check_nodes(stays: &[Stay], wiring: &Wiring, routing: Routing, findings: &mut
 }
 
 /// With `routing: auto` every prefix must mean one segment.
-fn check_unambiguous(mut stays: Vec<Stay>, wiring: &Wiring, findings: &mut Findings) {
+fn check_unambiguous(stays: &[Stay], wiring: &Wiring, findings: &mut Findings) {
+    let mut stays: Vec<Stay> = stays.iter().copied().filter(|stay| stay.domain.is_some()).collect();
     stays.sort_unstable();
     stays.dedup_by_key(|stay| (stay.prefix, stay.domain));
     for (outer, inner) in nested(&stays).into_iter().filter(|(outer, inner)| outer.domain != inner.domain) {
-        let [a, b] = [outer, inner].map(|stay| wiring.port_name(&wiring.ports[stay.port]));
+        let [a, b] = [outer, inner].map(|stay| stay.name(wiring));
         let (at_a, at_b) = (outer.prefix.network(), inner.prefix.network());
         let message = format!("two segments with overlapping subnets: {at_a} at `{a}`, {at_b} at `{b}`");
         findings.push(

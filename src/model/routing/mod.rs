@@ -11,44 +11,47 @@ mod subnets;
 
 use super::findings::Findings;
 use super::prefix::Family;
-use super::{Model, Route, Routing, codes};
+use super::{Model, Node, Route, Routing, codes};
 use crate::diagnostic::{Diagnostic, Origin};
 
 /// More cannot be set in a time that anybody would wait.
 const MOST_ROUTES: usize = 1_000_000;
+
+/// Where counting ends: ten thousand routers in a full mesh of prefixes would be counted for minutes.
+const MOST_COUNTED: usize = 20 * MOST_ROUTES;
 
 /// Adds what `routing:` asks for; the routes of the file stay and come first.
 pub(super) fn add_routes(model: &mut Model, origin: Origin, findings: &mut Findings) {
     if model.routing == Routing::None {
         return;
     }
-    let mut count: usize = model.nodes.iter().map(|node| node.routes.len()).sum();
+    let mut count = Count { routes: model.nodes.iter().map(|node| node.routes.len()).sum() };
     for family in Family::BOTH {
         let map = subnets::Map::new(model, family);
-        let mut add = |node: &mut super::Node, routes: Vec<Route>| {
-            count += routes.len();
-            if count <= MOST_ROUTES {
-                node.routes.extend(routes);
-            }
-        };
         for (host, route) in nearest::default_routes(model, &map, origin) {
-            add(&mut model.nodes[host.0], vec![route]);
+            count.add(&mut model.nodes[host.0], vec![route]);
         }
-        if model.routing == Routing::Auto {
-            let graph = paths::Graph::new(model, &map);
-            let mut walk = paths::Walk::new(&graph);
-            for place in 0..graph.routers() {
-                let node = &mut model.nodes[graph.router(place).0];
-                let routes = walk.routes(place, &node.routes, origin);
-                add(node, routes);
+        if model.routing != Routing::Auto {
+            continue;
+        }
+        let graph = paths::Graph::new(model, &map);
+        let mut walk = paths::Walk::new(&graph);
+        for place in 0..graph.routers() {
+            if count.routes > MOST_COUNTED {
+                break;
             }
+            let node = &mut model.nodes[graph.router(place).0];
+            let routes = walk.routes(place, &node.routes, origin);
+            count.add(node, routes);
         }
     }
-    if count > MOST_ROUTES {
+    if count.routes > MOST_ROUTES {
+        let more = if count.routes > MOST_COUNTED { "more than " } else { "" };
+        let routes = count.routes.min(MOST_COUNTED);
         findings.push(
             Diagnostic::error(
                 codes::TOO_MANY_ROUTES,
-                format!("`routing:` makes {count} routes; {MOST_ROUTES} is the limit"),
+                format!("`routing:` makes {more}{routes} routes; {MOST_ROUTES} is the limit"),
             )
             .at(origin, "")
             .help("use fewer routers, number subnets so that neighbours can be aggregated, or run a routing daemon"),
@@ -57,5 +60,19 @@ pub(super) fn add_routes(model: &mut Model, origin: Origin, findings: &mut Findi
     }
     for node in &mut model.nodes {
         node.routes.sort_by_key(Route::order);
+    }
+}
+
+/// How many routes there are, with those that are no longer kept because they are too many.
+struct Count {
+    routes: usize,
+}
+
+impl Count {
+    fn add(&mut self, node: &mut Node, routes: Vec<Route>) {
+        self.routes += routes.len();
+        if self.routes <= MOST_ROUTES {
+            node.routes.extend(routes);
+        }
     }
 }
