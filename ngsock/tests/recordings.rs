@@ -3,65 +3,24 @@
 //! `CELLBLOCK_SHARED` names the folder that has `fixtures/freebsd-15.1/netgraph.jsonl`; `CELLBLOCK_RECORDINGS` may
 //! name a folder with more files of the same form.
 
+#![expect(clippy::print_stdout, reason = "the figures are what this is for")]
+
+mod common;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use ngsock::message::{Header, Malformed, Message, Payload, Request, encode};
 use ngsock::name::{Name, Text};
-use ngsock::{flow, generic, node, text};
+use ngsock::{generic, text};
 use serde_json::Value;
 
 /// The payload after it went through the typed value of its command.
 fn through_types(message: &Message<'_>) -> Result<Vec<u8>, Malformed> {
     let Header { cookie, command, .. } = message.header;
-    let mut bytes = Vec::new();
-    macro_rules! through {
-        ($($module:path),* $(,)?) => {
-            match cookie {
-                $(cookie if cookie == { use $module as module; module::COOKIE } => {
-                    use $module as module;
-                    if message.header.is_reply() {
-                        module::Reply::decode(command, message.payload)?.encode(&mut bytes);
-                    } else {
-                        module::Command::decode(command, message.payload)?.encode(&mut bytes);
-                    }
-                })*
-                _ => return Err(Malformed::UnknownCommand { cookie, command }),
-            }
-        };
-    }
-    through!(
-        generic,
-        flow,
-        node::bpf,
-        node::bridge,
-        node::car,
-        node::checksum,
-        node::device,
-        node::eiface,
-        node::etf,
-        node::ether,
-        node::hole,
-        node::hub,
-        node::iface,
-        node::ksocket,
-        node::l2tp,
-        node::macfilter,
-        node::nat,
-        node::one2many,
-        node::patch,
-        node::pipe,
-        node::pppoe,
-        node::socket,
-        node::source,
-        node::tag,
-        node::tcpmss,
-        node::tee,
-        node::vlan,
-        node::vlan_rotate,
-    );
-    Ok(bytes)
+    let commands = common::of_cookie(cookie).ok_or(Malformed::UnknownCommand { cookie, command })?;
+    (commands.through_types)(command, message.header.is_reply(), message.payload)
 }
 
 /// The payload that the words of a generic operation mean, and the command; `None` for other operations.

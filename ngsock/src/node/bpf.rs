@@ -66,7 +66,7 @@ wire_struct! {
 
 wire_struct! {
     /// What stands before the instructions.
-    pub struct ProgramHead = RawProgramHead, 100 bytes {
+    pub(crate) struct ProgramHead = RawProgramHead, 100 bytes {
         /// `thisHook`.
         hook: Name = "thisHook",
         /// `ifMatch`.

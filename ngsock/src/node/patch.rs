@@ -131,7 +131,7 @@ wire_struct! {
 
 wire_struct! {
     /// What stands before the operations.
-    pub struct ConfigHead = RawConfigHead, 24 bytes {
+    pub(crate) struct ConfigHead = RawConfigHead, 24 bytes {
         /// `count`.
         count: u32 = "count",
         pad _pad: 4,

@@ -88,7 +88,7 @@ pub struct Output {
 
 wire_struct! {
     /// What stands before the data of [`Input`].
-    pub struct InputHead = RawInputHead, 108 bytes {
+    pub(crate) struct InputHead = RawInputHead, 108 bytes {
         /// `thisHook`.
         hook: Name = "thisHook",
         /// `ifMatch`.
@@ -109,7 +109,7 @@ wire_struct! {
 
 wire_struct! {
     /// What stands before the data of [`Output`].
-    pub struct OutputHead = RawOutputHead, 40 bytes {
+    pub(crate) struct OutputHead = RawOutputHead, 40 bytes {
         /// `thisHook`.
         hook: Name = "thisHook",
         /// `tag_cookie`.
