@@ -84,6 +84,7 @@ errnos! {
     ERPCMISMATCH = 73, "RPC version wrong";
     ENOSYS = 78, "function not implemented";
     ENOMSG = 83, "no message of desired type";
+    EDOOFUS = 88, "programming error";
     EPROTO = 92, "protocol error";
     ENOTCAPABLE = 93, "capabilities insufficient";
 }

@@ -144,6 +144,10 @@ pub mod family {
 pub mod iftype {
     /// Ethernet.
     pub const IFT_ETHER: u8 = 0x06;
+    /// Point-to-point.
+    pub const IFT_PPP: u8 = 0x17;
+    /// gif(4).
+    pub const IFT_GIF: u8 = 0xf0;
     /// Loopback.
     pub const IFT_LOOP: u8 = 0x18;
     /// vlan(4).

@@ -142,6 +142,12 @@ impl Writer {
         self.attribute(kind, &crate::abi::sysctl::string(value));
     }
 
+    /// Appends bytes that are a whole number of words, inside an open attribute.
+    pub fn raw(&mut self, value: &[u8]) {
+        self.bytes.extend_from_slice(value);
+        self.align();
+    }
+
     /// Opens a nested attribute; Linux marks it with a flag bit, FreeBSD does not.
     pub fn nest(&mut self, kind: u16, marked: bool) -> Nest {
         let at = self.bytes.len();

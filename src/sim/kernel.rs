@@ -68,12 +68,14 @@ pub struct Kernel {
 pub struct Vnet {
     /// The jail that owns it; `None` for the host.
     pub jail: Option<i32>,
-    /// References: the jail, its helpers, sockets opened inside. At 0 it is torn down.
-    pub references: u32,
     /// Interfaces that are here now, by name; two may share a name after a return.
     pub names: BTreeMap<String, Vec<IfIndex>>,
+    /// Interfaces that are here now, in the order in which they arrived.
+    pub present: BTreeMap<u64, IfIndex>,
+    /// Interfaces that were made here, wherever they are now.
+    pub born: BTreeSet<IfIndex>,
     /// Units of each cloner in use here (`epair`, `bridge`, `lo`…; `ngeth` belongs to netgraph).
-    pub units: BTreeMap<String, BTreeSet<u32>>,
+    pub units: BTreeMap<String, ifnet::Units>,
     /// Its nodes.
     pub netgraph: Netgraph,
     /// Its tables, caches and sysctls.
@@ -147,13 +149,14 @@ impl Kernel {
         kernel
     }
 
-    /// Makes a vnet with its lo0, down and without addresses; one reference is held for the caller.
+    /// Makes a vnet with its lo0, down and without addresses.
     pub fn new_vnet(&mut self, jail: Option<i32>) -> VnetId {
         let id = self.take_vnet_id();
         let vnet = Vnet {
             jail,
-            references: 1,
             names: BTreeMap::new(),
+            present: BTreeMap::new(),
+            born: BTreeSet::new(),
             units: BTreeMap::new(),
             netgraph: Netgraph::default(),
             stack: Stack::default(),

@@ -94,6 +94,7 @@ requests! {
     SIOCSIFADDR = 0x8020_690c, "Legacy; always `EINVAL`.";
     SIOCSIFFLAGS = 0x8020_6910, "Replaces all changeable interface flags.";
     SIOCGIFFLAGS = 0xc020_6911, "Interface flags.";
+    SIOCSIFMETRIC = 0x8020_6918, "Sets the metric.";
     SIOCDIFADDR = 0x8020_6919, "Removes an IPv4 address.";
     SIOCDIFADDR_IN6 = 0x8120_6919, "Removes an IPv6 address; differs from `SIOCDIFADDR` by its size only.";
     SIOCAIFADDR_IN6 = 0x8088_691b, "Adds an IPv6 address.";

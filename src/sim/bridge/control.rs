@@ -2,7 +2,7 @@
 
 use super::forward::{forget_expired, insert};
 use super::rstp::{self, DEFAULT_PATH_COST};
-use super::{Bridge, Heard, IFF_PROMISC, Member, SECOND, check_link, release, remove, with};
+use super::{Bridge, Heard, Member, SECOND, check_link, remove, with};
 use crate::abi::Errno;
 use crate::abi::ioctl::IoctlArgument;
 use crate::abi::ioctl::bridge::{self as ioctl, *};
@@ -98,7 +98,6 @@ fn member_command(
                 .find(|span| is_called(kernel, *span, &request.name))
                 .ok_or(Errno::ENOENT)?;
             state.spans.retain(|other| *other != span);
-            release(kernel, span);
             return Ok(());
         }
         _ => {}
@@ -178,8 +177,8 @@ fn is_called(kernel: &Kernel, interface: IfIndex, name: &str) -> bool {
 fn may_be_member(interface: &Interface) -> bool {
     match &interface.driver {
         Driver::Loopback | Driver::Bridge(_) => false,
-        Driver::Eiface { .. } | Driver::Epair { .. } => true,
-        Driver::Other { cloner } => matches!(cloner.as_str(), "tap" | "vlan" | "gif" | "vmnet" | "vxlan" | "lagg"),
+        Driver::Eiface { .. } | Driver::Epair { .. } | Driver::Vlan(_) => true,
+        Driver::Other { cloner } => matches!(cloner.as_str(), "tap" | "gif"),
     }
 }
 
@@ -204,9 +203,7 @@ fn add(kernel: &mut Kernel, bridge: IfIndex, state: &mut Bridge, index: IfIndex)
         interface.mtu = bridge_mtu;
     }
     interface.bridge = Some(bridge);
-    if !matches!(&interface.driver, Driver::Other { cloner } if cloner == "gif") {
-        interface.flags |= IFF_PROMISC;
-    }
+    let saved_capabilities = interface.capabilities;
     let mut port = rstp::Port::default();
     if interface.link_up || matches!(interface.driver, Driver::Other { .. }) {
         port.path_cost = rstp::speed_cost(&interface.driver);
@@ -218,6 +215,7 @@ fn add(kernel: &mut Kernel, bridge: IfIndex, state: &mut Bridge, index: IfIndex)
         0,
         Member {
             interface: index,
+            saved_capabilities,
             flags: IFBIF_LEARNING | IFBIF_DISCOVER,
             address_limit: 0,
             exceeded: 0,
@@ -230,6 +228,10 @@ fn add(kernel: &mut Kernel, bridge: IfIndex, state: &mut Bridge, index: IfIndex)
     if first && let Some(interface) = kernel.interfaces.get_mut(bridge) {
         interface.mtu = mtu;
     }
+    if !super::is_tunnel(kernel, index) {
+        ifnet::set_promiscuous(kernel, index, true);
+    }
+    super::mute(kernel, state);
     rstp::links_changed(kernel, bridge, state);
     Ok(())
 }

@@ -17,11 +17,12 @@ use super::clock::Nanos;
 use super::ifnet::Driver;
 use super::kernel::{IfIndex, Kernel};
 use super::{clock, ifnet};
+use crate::abi::flags::{IFCAP_TXCSUM, IFCAP_TXCSUM_IPV6};
 pub use control::control;
 pub use forward::{input, transmit};
 
-/// `IFF_PROMISC` (`sys/net/if.h`).
-const IFF_PROMISC: u32 = 0x100;
+/// Capabilities that all members must have (`BRIDGE_IFCAPS_MASK`).
+const OFFLOADED: u32 = IFCAP_TXCSUM | IFCAP_TXCSUM_IPV6;
 /// `IFF_DRV_RUNNING`.
 const IFF_RUNNING: u32 = 0x40;
 const SECOND: Nanos = 1_000_000_000;
@@ -63,6 +64,8 @@ struct Member {
     /// Bitmap of 4096 tagged VLANs, empty for none.
     vlans: Vec<u8>,
     vlan_protocol: u16,
+    /// `IFCAP_*` as they were when it joined.
+    saved_capabilities: u32,
     port: rstp::Port,
 }
 
@@ -140,7 +143,7 @@ pub fn member_leaves(kernel: &mut Kernel, member: IfIndex) {
 /// A bridge is about to be destroyed: its members are free again.
 pub fn destroyed(kernel: &mut Kernel, bridge: IfIndex) {
     with(kernel, bridge, |kernel, state| {
-        for member in state.members().chain(state.spans.iter().copied()).collect::<Vec<_>>() {
+        for member in &state.members {
             release(kernel, member);
         }
         *state = Bridge::default();
@@ -164,18 +167,43 @@ pub fn timer(kernel: &mut Kernel, timer: Timer) {
 
 /// Takes a member out; its addresses are forgotten.
 fn remove(kernel: &mut Kernel, bridge: IfIndex, state: &mut Bridge, member: IfIndex) {
-    state.members.retain(|other| other.interface != member);
+    if let Some(place) = state.members.iter().position(|other| other.interface == member) {
+        let member = state.members.remove(place);
+        release(kernel, &member);
+        mute(kernel, state);
+    }
     state.spans.retain(|other| *other != member);
     state.cache.retain(|_, heard| heard.member != member);
-    release(kernel, member);
     rstp::links_changed(kernel, bridge, state);
 }
 
-/// Gives an interface back to itself.
-fn release(kernel: &mut Kernel, member: IfIndex) {
-    if let Some(interface) = kernel.interfaces.get_mut(member) {
+/// Gives an interface back to itself, with the capabilities it came with.
+fn release(kernel: &mut Kernel, member: &Member) {
+    let index = member.interface;
+    if let Some(interface) = kernel.interfaces.get_mut(index) {
         interface.bridge = None;
-        interface.flags &= !IFF_PROMISC;
+    }
+    if !is_tunnel(kernel, index) {
+        ifnet::set_promiscuous(kernel, index, false);
+    }
+    ifnet::restore_capabilities(kernel, index, member.saved_capabilities);
+}
+
+/// A gif is no Ethernet interface and has no promiscuous mode.
+fn is_tunnel(kernel: &Kernel, index: IfIndex) -> bool {
+    let interface = kernel.interfaces.get(index);
+    interface.is_some_and(|interface| matches!(&interface.driver, Driver::Other { cloner } if cloner == "gif"))
+}
+
+/// What one member cannot compute, none may leave to its driver (`sys/net/if_bridge.c`, bridge_mutecaps).
+fn mute(kernel: &mut Kernel, state: &Bridge) {
+    let common = state.members.iter().fold(OFFLOADED, |common, member| common & member.saved_capabilities);
+    for member in &state.members {
+        let enabled = kernel.interfaces.get(member.interface).map_or(0, |interface| interface.capabilities);
+        let wanted = enabled & !OFFLOADED | common;
+        if wanted != enabled {
+            ifnet::restore_capabilities(kernel, member.interface, wanted);
+        }
     }
 }
 

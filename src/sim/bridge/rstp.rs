@@ -177,7 +177,7 @@ fn port_id(port: &Port, interface: IfIndex) -> u16 {
 pub(super) fn speed_cost(driver: &Driver) -> u32 {
     match driver {
         Driver::Epair { .. } => 2000,
-        Driver::Other { cloner } if cloner == "vlan" => 2000,
+        Driver::Vlan(_) => 2000,
         Driver::Other { cloner } if cloner == "gif" => DEFAULT_PATH_COST,
         _ => 2_000_000,
     }

@@ -1,0 +1,442 @@
+//! jail_set(2) (`sys/kern/kern_jail.c`, kern_jail_set).
+
+use std::collections::BTreeSet;
+
+use super::params::{self, Values, allow_bit, int, sanitized, string};
+use super::{HOST, Jail, JailRefusal, MAX_JID, bury, refuse, refuse_with, renumber, vnet_of};
+use crate::abi::Errno;
+use crate::abi::jail::{JAIL_CREATE, JAIL_SYS_INHERIT, JAIL_SYS_NEW, JAIL_UPDATE, JailParam};
+use crate::sim::kernel::Kernel;
+
+/// Flags a kernel of 15.1 knows.
+const FLAGS: i32 = 0xff;
+/// `JAIL_USE_DESC`, `JAIL_AT_DESC`, `JAIL_GET_DESC`, `JAIL_OWN_DESC`.
+pub(super) const DESCRIPTORS: i32 = 0xf0;
+/// Longest `meta` or `env` with its NUL (`security.jail.meta_maxbufsize`).
+const META: usize = 4096;
+
+/// What a request asks for, before it is known whether the jail exists.
+#[derive(Default)]
+struct Request {
+    jid: i32,
+    name: Option<String>,
+    vnet: Option<i32>,
+    changes: Vec<Change>,
+    persist: Option<bool>,
+    children_max: Option<i32>,
+    enforce_statfs: Option<i32>,
+    securelevel: Option<i32>,
+    devfs_ruleset: Option<i32>,
+    allow: u32,
+    forbid: u32,
+    unknown: Option<String>,
+}
+
+type Change = Box<dyn FnOnce(&mut Values)>;
+
+/// jail_set(2) by a process in the jail `viewer`: creates or updates, and gives the number.
+///
+/// # Errors
+/// The errno and the kernel's text, which is often empty.
+pub fn set(kernel: &mut Kernel, viewer: i32, params: &[JailParam], flags: i32) -> Result<i32, JailRefusal> {
+    check_flags(params, flags)?;
+    let mut request = read(params, flags)?;
+    let (target, parent, name) = locate(kernel, viewer, &mut request, flags)?;
+    let (jid, is_new) = match target {
+        Some(jid) => (jid, false),
+        None => {
+            if request.persist != Some(true) {
+                return Err(refuse_with(Errno::EINVAL, "new jail must persist or attach"));
+            }
+            check_room(kernel, viewer)?;
+            (number(kernel, request.jid)?, true)
+        }
+    };
+    check(kernel, viewer, parent, &request)?;
+    if is_new {
+        create(kernel, jid, parent, name.unwrap_or_else(|| jid.to_string()), request.vnet);
+    } else if let Some(name) = name {
+        rename(kernel, jid, parent, name);
+    }
+    apply(kernel, jid, request);
+    Ok(jid)
+}
+
+fn check_flags(params: &[JailParam], flags: i32) -> Result<(), JailRefusal> {
+    if flags & !FLAGS != 0 {
+        return Err(refuse(Errno::EINVAL));
+    }
+    let has_descriptor = params.iter().any(|param| param.name == "desc");
+    if flags & DESCRIPTORS != 0 && !has_descriptor {
+        return Err(refuse_with(Errno::ENOENT, "missing desc"));
+    }
+    if flags & DESCRIPTORS == 0 && has_descriptor {
+        return Err(refuse_with(Errno::EINVAL, "unexpected desc"));
+    }
+    if flags & !(JAIL_CREATE | JAIL_UPDATE | crate::abi::jail::JAIL_DYING) != 0 {
+        return Err(refuse_with(Errno::EOPNOTSUPP, "attaching and jail descriptors are not simulated"));
+    }
+    if flags & (JAIL_CREATE | JAIL_UPDATE) == 0 {
+        return Err(refuse_with(Errno::EINVAL, "no valid operation (create or update)"));
+    }
+    Ok(())
+}
+
+/// Reads all parameters; what is wrong with one by itself is refused here.
+fn read(params: &[JailParam], flags: i32) -> Result<Request, JailRefusal> {
+    let mut request = Request::default();
+    for param in sanitized(params).into_iter().filter_map(|at| params.get(at)) {
+        read_one(&mut request, param, flags & JAIL_UPDATE != 0)?;
+    }
+    if request.vnet == Some(JAIL_SYS_NEW)
+        && params.iter().any(|p| p.name.starts_with("ip4") || p.name.starts_with("ip6"))
+    {
+        return Err(refuse_with(Errno::EINVAL, "vnet jails cannot have IP address restrictions"));
+    }
+    Ok(request)
+}
+
+fn read_one(request: &mut Request, param: &JailParam, update: bool) -> Result<(), JailRefusal> {
+    let name = param.name.as_str();
+    if update && matches!(name, "vnet" | "path" | "osrelease" | "osreldate") {
+        return Err(refuse_with(Errno::EINVAL, format!("{name} cannot be changed after creation")));
+    }
+    match name {
+        "jid" => request.jid = int(param)?,
+        "name" => request.name = Some(string(param, usize::MAX)?),
+        "vnet" => {
+            let mode = int(param)?;
+            if !matches!(mode, JAIL_SYS_NEW | JAIL_SYS_INHERIT) {
+                return Err(refuse(Errno::EINVAL));
+            }
+            request.vnet = Some(mode);
+        }
+        "path" => {
+            let path = string(param, 1024)?;
+            // There is no file system: what is absolute exists.
+            if !path.starts_with('/') {
+                return Err(refuse(Errno::ENOENT));
+            }
+            request.changes.push(Box::new(move |values| values.path = path));
+        }
+        "persist" => request.persist = Some(true),
+        "nopersist" => request.persist = Some(false),
+        "children.max" => request.children_max = Some(int(param)?),
+        "enforce_statfs" => {
+            let level = int(param)?;
+            if !(0..=2).contains(&level) {
+                return Err(refuse(Errno::EINVAL));
+            }
+            request.enforce_statfs = Some(level);
+        }
+        "securelevel" => request.securelevel = Some(int(param)?),
+        "devfs_ruleset" => request.devfs_ruleset = Some(int(param)?),
+        "desc" | "errmsg" => {}
+        _ => match allow_bit(name) {
+            Some((bit, false)) => request.allow |= bit,
+            Some((bit, true)) => request.forbid |= bit,
+            None => match change(param)? {
+                Some(change) => request.changes.push(change),
+                None => request.unknown = request.unknown.take().or_else(|| Some(name.to_owned())),
+            },
+        },
+    }
+    Ok(())
+}
+
+/// Parameters that only change a value; `None` if there is no such parameter.
+fn change(param: &JailParam) -> Result<Option<Change>, JailRefusal> {
+    let change: Change = match param.name.as_str() {
+        "host" => {
+            let mode = jail_system(param)?;
+            Box::new(move |values| values.host = mode)
+        }
+        "host.hostname" => text(param, 256, |values, text| values.hostname = text)?,
+        "host.domainname" => text(param, 256, |values, text| values.domainname = text)?,
+        "host.hostuuid" => text(param, 64, |values, text| values.hostuuid = text)?,
+        "host.hostid" => {
+            let bytes = param.value.as_deref().and_then(|bytes| bytes.try_into().ok());
+            let id = u64::from_le_bytes(bytes.ok_or_else(|| refuse(Errno::EINVAL))?);
+            Box::new(move |values| {
+                values.hostid = id;
+                values.host = JAIL_SYS_NEW;
+            })
+        }
+        "osrelease" => text(param, 32, |values, text| values.osrelease = text)?,
+        "osreldate" => {
+            let date = int(param)?;
+            Box::new(move |values| values.osreldate = date)
+        }
+        "ip4" => {
+            let mode = jail_system(param)?;
+            Box::new(move |values| values.ip4 = mode)
+        }
+        "ip6" => {
+            let mode = jail_system(param)?;
+            Box::new(move |values| values.ip6 = mode)
+        }
+        "ip4.addr" => {
+            let bytes = addresses(param, 4)?;
+            Box::new(move |values| (values.ip4, values.ip4_addresses) = (JAIL_SYS_NEW, bytes))
+        }
+        "ip6.addr" => {
+            let bytes = addresses(param, 16)?;
+            Box::new(move |values| (values.ip6, values.ip6_addresses) = (JAIL_SYS_NEW, bytes))
+        }
+        "ip4.saddrsel" => Box::new(|values| values.source_selection[0] = true),
+        "ip4.nosaddrsel" => Box::new(|values| values.source_selection[0] = false),
+        "ip6.saddrsel" => Box::new(|values| values.source_selection[1] = true),
+        "ip6.nosaddrsel" => Box::new(|values| values.source_selection[1] = false),
+        "sysvmsg" | "sysvsem" | "sysvshm" => {
+            let mode = jail_system(param)?;
+            let at = ["sysvmsg", "sysvsem", "sysvshm"].iter().position(|name| *name == param.name).unwrap_or(0);
+            Box::new(move |values| values.sysv[at] = mode)
+        }
+        "meta" => whole(param, |values| &mut values.meta)?,
+        "env" => whole(param, |values| &mut values.env)?,
+        name => match name.split_once('.') {
+            Some(("meta", key)) => line(param, key, |values| &mut values.meta)?,
+            Some(("env", key)) => line(param, key, |values| &mut values.env)?,
+            _ => return Ok(None),
+        },
+    };
+    Ok(Some(change))
+}
+
+fn jail_system(param: &JailParam) -> Result<i32, JailRefusal> {
+    int(param).and_then(|mode| if (0..=2).contains(&mode) { Ok(mode) } else { Err(refuse(Errno::EINVAL)) })
+}
+
+fn text(param: &JailParam, limit: usize, set: fn(&mut Values, String)) -> Result<Change, JailRefusal> {
+    let text = string(param, limit)?;
+    let is_host = param.name.starts_with("host.");
+    Ok(Box::new(move |values| {
+        set(values, text);
+        if is_host {
+            values.host = JAIL_SYS_NEW;
+        }
+    }))
+}
+
+fn addresses(param: &JailParam, size: usize) -> Result<Vec<u8>, JailRefusal> {
+    let bytes = param.value.clone().unwrap_or_default();
+    if bytes.len().is_multiple_of(size) { Ok(bytes) } else { Err(refuse(Errno::EINVAL)) }
+}
+
+/// All lines of `meta` or `env` at once.
+fn whole(param: &JailParam, place: fn(&mut Values) -> &mut Option<String>) -> Result<Change, JailRefusal> {
+    let text = match &param.value {
+        None => None,
+        Some(_) => Some(meta_text(param)?),
+    };
+    Ok(Box::new(move |values| *place(values) = text.filter(|text| !text.is_empty())))
+}
+
+/// One `key=value` line; without a value the line goes.
+fn line(param: &JailParam, key: &str, place: fn(&mut Values) -> &mut Option<String>) -> Result<Change, JailRefusal> {
+    if key.is_empty() || key.contains(['=', '\n']) {
+        return Err(refuse(Errno::EINVAL));
+    }
+    let start = format!("{key}=");
+    let value = match &param.value {
+        None => None,
+        Some(_) => Some(meta_text(param)?),
+    };
+    Ok(Box::new(move |values| {
+        let place = place(values);
+        let mut lines: Vec<String> = place.iter().flat_map(|text| text.lines()).map(str::to_owned).collect();
+        lines.retain(|line| !line.starts_with(&start));
+        lines.extend(value.map(|value| format!("{start}{value}")));
+        *place = (!lines.is_empty()).then(|| lines.join("\n"));
+    }))
+}
+
+fn meta_text(param: &JailParam) -> Result<String, JailRefusal> {
+    if param.value.as_ref().is_some_and(|value| value.len() > META) {
+        return Err(refuse(Errno::EFBIG));
+    }
+    string(param, META)
+}
+
+/// Finds the jail that is meant, or where a new one goes: number if it exists, parent, and own name if one was given.
+fn locate(
+    kernel: &mut Kernel,
+    viewer: i32,
+    request: &mut Request,
+    flags: i32,
+) -> Result<(Option<i32>, i32, Option<String>), JailRefusal> {
+    let create = flags & JAIL_CREATE != 0;
+    let update = flags & JAIL_UPDATE != 0;
+    if request.jid < 0 || request.jid > MAX_JID {
+        return Err(refuse_with(Errno::EINVAL, format!("invalid jail ID: {}", request.jid)));
+    }
+    let given = request.name.take().filter(|name| !name.is_empty());
+    let own = given.as_deref().map(|name| name.rsplit_once('.').map_or(name, |(_, own)| own));
+    if let Some(number) = own.and_then(numeric) {
+        if request.jid == 0 {
+            request.jid = number;
+        } else if request.jid != number {
+            return Err(refuse_with(Errno::EINVAL, "name cannot be numeric (unless it is the jid)"));
+        }
+    }
+    let mut target = None;
+    let mut parent = viewer;
+    if request.jid != 0 {
+        match kernel.jails.live_below(request.jid, viewer) {
+            Some(_) if create && !update => {
+                return Err(refuse_with(Errno::EEXIST, format!("jail {} already exists", request.jid)));
+            }
+            Some(jail) => (target, parent) = (Some(jail.jid), jail.parent),
+            None if !create => return Err(refuse_with(Errno::ENOENT, format!("jail {} not found", request.jid))),
+            None if kernel.jails.is_dying(request.jid) => renumber(kernel, request.jid).map_err(refuse)?,
+            None => {}
+        }
+    }
+    let Some(given) = given else {
+        if request.jid == 0 && !create {
+            return Err(refuse_with(Errno::ENOENT, "update specified no jail"));
+        }
+        return Ok((target, parent, None));
+    };
+    let (above, own) = match given.rsplit_once('.') {
+        Some((above, own)) => {
+            let found = kernel.jails.find(viewer, above);
+            (found.ok_or_else(|| refuse_with(Errno::ENOENT, format!("jail \"{above}\" not found")))?, own)
+        }
+        None => (if target.is_some() { parent } else { viewer }, given.as_str()),
+    };
+    if target.is_some() && above != parent {
+        return Err(refuse_with(Errno::EINVAL, "cannot change jail's parent"));
+    }
+    if own.is_empty() {
+        return Err(refuse_with(Errno::ENOENT, format!("jail \"{}\" not found", given.trim_end_matches('.'))));
+    }
+    let prefix = kernel.jails.full_name(HOST, above);
+    if prefix.len() + usize::from(!prefix.is_empty()) + own.len() > 255 {
+        return Err(refuse(Errno::ENAMETOOLONG));
+    }
+    match (kernel.jails.by_name.get(&(above, own.to_owned())).copied(), target) {
+        (Some(there), Some(target)) if there == target => {}
+        (Some(_), Some(_)) => return Err(refuse_with(Errno::EEXIST, format!("jail \"{given}\" already exists"))),
+        (Some(_), None) if create && !update || request.jid != 0 => {
+            return Err(refuse_with(Errno::EEXIST, format!("jail \"{given}\" already exists")));
+        }
+        (Some(there), None) => return Ok((Some(there), above, None)),
+        (None, None) if !create => return Err(refuse_with(Errno::ENOENT, format!("jail \"{given}\" not found"))),
+        (None, _) => {}
+    }
+    Ok((target, above, Some(own.to_owned())))
+}
+
+fn numeric(name: &str) -> Option<i32> {
+    if name.bytes().all(|byte| byte.is_ascii_digit()) { name.parse().ok() } else { None }
+}
+
+/// `children.max` of the creator and its ancestors; those of the new jail's parents do not count.
+fn check_room(kernel: &Kernel, viewer: i32) -> Result<(), JailRefusal> {
+    let mut at = viewer;
+    while let Some(jail) = kernel.jails.get(at) {
+        if kernel.jails.count_below(at) >= jail.values.children_max {
+            return Err(refuse_with(Errno::EPERM, "prison limit exceeded"));
+        }
+        at = jail.parent;
+    }
+    Ok(())
+}
+
+fn number(kernel: &mut Kernel, wanted: i32) -> Result<i32, JailRefusal> {
+    if wanted != 0 {
+        return Ok(wanted);
+    }
+    kernel.jails.claim().ok_or_else(|| refuse_with(Errno::EAGAIN, "no available jail IDs"))
+}
+
+/// The last checks; a number that was taken is used up by now.
+fn check(kernel: &Kernel, viewer: i32, parent: i32, request: &Request) -> Result<(), JailRefusal> {
+    if let Some(above) = kernel.jails.get(parent).map(|jail| &jail.values) {
+        let is_refused = request.securelevel.is_some_and(|level| level < above.securelevel)
+            || request.children_max.is_some_and(|max| max >= above.children_max)
+            || request.enforce_statfs.is_some_and(|level| level < above.enforce_statfs)
+            || request.allow & !above.allow != 0;
+        if is_refused {
+            return Err(refuse(Errno::EPERM));
+        }
+    }
+    if let Some(ruleset) = request.devfs_ruleset {
+        if !(0..=65535).contains(&ruleset) {
+            return Err(refuse(Errno::EINVAL));
+        }
+        let own = kernel.jails.get(viewer).map(|jail| jail.values.devfs_ruleset);
+        if own.is_some_and(|own| own != ruleset) {
+            return Err(refuse(Errno::EPERM));
+        }
+    }
+    match &request.unknown {
+        Some(name) => Err(refuse_with(Errno::EINVAL, format!("unknown parameter: {name}"))),
+        None => Ok(()),
+    }
+}
+
+fn create(kernel: &mut Kernel, jid: i32, parent: i32, name: String, vnet: Option<i32>) {
+    let owns_vnet = vnet == Some(JAIL_SYS_NEW);
+    let shared = vnet_of(kernel, parent);
+    let vnet = match shared {
+        Some(shared) if !owns_vnet => shared,
+        _ => kernel.new_vnet(Some(jid)),
+    };
+    kernel.jails.cpusets += 1;
+    let mut values = Values { cpuset: kernel.jails.cpusets + 2, ..Values::default() };
+    if let Some(above) = kernel.jails.get(parent).map(|jail| &jail.values) {
+        // A child begins with no more than its parent has (`sys/kern/kern_jail.c`, kern_jail_set).
+        values.allow &= above.allow;
+        values.enforce_statfs = values.enforce_statfs.max(above.enforce_statfs);
+        values.securelevel = above.securelevel;
+        values.devfs_ruleset = above.devfs_ruleset;
+        values.osreldate = above.osreldate;
+        values.osrelease.clone_from(&above.osrelease);
+    }
+    let children = BTreeSet::new();
+    let jail = Jail { jid, parent, name: name.clone(), vnet, owns_vnet, holders: 0, children, values };
+    kernel.jails.by_jid.insert(jid, jail);
+    kernel.jails.by_name.insert((parent, name), jid);
+    if let Some(parent) = kernel.jails.by_jid.get_mut(&parent) {
+        parent.children.insert(jid);
+    }
+}
+
+fn rename(kernel: &mut Kernel, jid: i32, parent: i32, name: String) {
+    let Some(jail) = kernel.jails.by_jid.get_mut(&jid) else { return };
+    let old = std::mem::replace(&mut jail.name, name.clone());
+    kernel.jails.by_name.remove(&(parent, old));
+    kernel.jails.by_name.insert((parent, name), jid);
+}
+
+fn apply(kernel: &mut Kernel, jid: i32, request: Request) {
+    let Some(jail) = kernel.jails.by_jid.get_mut(&jid) else { return };
+    let values = &mut jail.values;
+    for change in request.changes {
+        change(values);
+    }
+    values.persist = request.persist.unwrap_or(values.persist);
+    values.children_max = request.children_max.unwrap_or(values.children_max);
+    values.enforce_statfs = request.enforce_statfs.unwrap_or(values.enforce_statfs);
+    values.securelevel = request.securelevel.map_or(values.securelevel, |level| level.max(values.securelevel));
+    values.devfs_ruleset = request.devfs_ruleset.unwrap_or(values.devfs_ruleset);
+    values.allow = (values.allow | request.allow) & !request.forbid;
+    let allow = values.allow;
+    if request.forbid != 0 {
+        // What a jail loses its children lose too.
+        for below in super::family(&kernel.jails, jid) {
+            if let Some(below) = kernel.jails.by_jid.get_mut(&below) {
+                below.values.allow &= allow;
+            }
+        }
+    }
+    let empty =
+        kernel.jails.get(jid).is_some_and(|jail| !jail.values.persist && jail.holders == 0 && jail.children.is_empty());
+    if empty {
+        super::kill(kernel, jid);
+        bury(kernel, jid);
+    }
+    debug_assert!(params::KNOWN_ALLOW <= params::ALLOW.len());
+}
