@@ -1,5 +1,7 @@
 //! The rules of who may know whom, read from the sources themselves. Changing a rule means changing a list here.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -199,7 +201,7 @@ fn modules_know_only_what_stands_below_them() {
         for path in crate_paths(&source.code) {
             let mine = path.split("::").next() == Some(module);
             let fits = |rule: &&str| path == **rule || path.starts_with(&format!("{rule}::"));
-            if !mine && !allowed.iter().any(|rule| fits(&rule)) {
+            if !mine && !allowed.iter().any(|rule| fits(rule)) {
                 broken.push(format!("{} names crate::{path}", source.path));
             }
         }

@@ -1,6 +1,8 @@
 //! Every file of `topologies/` through its whole life: validated, planned, up, checked, planned again, down, and a
 //! kernel as empty as before. Once through the library and once as separate processes, as on a kernel.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod common;
 
 use std::path::{Path, PathBuf};

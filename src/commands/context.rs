@@ -15,16 +15,22 @@ use crate::model::Delay;
 use crate::output::{Failure, Printer, Status, json, yaml};
 use crate::topology::LoadOptions;
 
+/// Looks up a variable of the environment.
+pub type Variables = Box<dyn Fn(&str) -> Option<OsString>>;
+
+/// Sixteen bytes nobody can guess, or why there are none.
+pub type Entropy = Box<dyn Fn() -> Result<[u8; 16], String>>;
+
 /// What a command may know of the world around it.
 pub struct Environment {
     /// A variable of the environment.
-    pub variable: Box<dyn Fn(&str) -> Option<OsString>>,
+    pub variable: Variables,
     /// Standard input.
     pub stdin: Box<dyn Read>,
     /// Time since some fixed point.
     pub now: Box<dyn Fn() -> Duration>,
-    /// Sixteen bytes nobody can guess.
-    pub entropy: Box<dyn Fn() -> Result<[u8; 16], String>>,
+    /// Fresh randomness.
+    pub entropy: Entropy,
     /// Whether we are root.
     pub is_root: bool,
     /// `freebsd`, `linux`, …
