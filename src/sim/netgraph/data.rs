@@ -44,6 +44,10 @@ pub fn data(kernel: &mut Kernel, vnet: VnetId, node: NodeId, hook: HookId, frame
         }
         Kind::Hole => hole::data(hooks, hook, &frame),
         Kind::Echo => echo::data(hooks, hook, frame, &mut wire),
+        Kind::Vlan(vlan) => vlan.data(hooks, hook, frame, &mut wire),
+        Kind::OneToMany(one2many) => one2many.data(hooks, hook, frame, &mut wire),
+        Kind::Etf(etf) => etf.data(hooks, hook, frame, &mut wire),
+        Kind::MacFilter(macfilter) => macfilter.data(hooks, hook, frame, &mut wire),
         Kind::Split(split) => split.data(hooks, hook, frame, &mut wire),
         Kind::Eiface(eiface) => {
             let interface = eiface.interface;

@@ -3,8 +3,11 @@
 
 use std::collections::VecDeque;
 
+use ngsock::message::Header;
+
 use super::hooks::Peer;
 use super::label::Label;
+use super::message::Call;
 use super::node::{Fate, Kind, eiface};
 use super::path;
 use super::table::Node;
@@ -24,7 +27,13 @@ pub(super) struct Graph<'k> {
 enum Consequence {
     HookGoes(NodeId, HookId),
     NodeGoes(NodeId),
+    /// A node tells a neighbour that a link went up or down.
+    Told(NodeId, Peer, Header),
 }
+
+/// So many neighbours are told in consequence of one message; distributors in a ring could go on for ever, and do in
+/// a real kernel.
+const MOST_TOLD: usize = 10_000;
 
 impl<'k> Graph<'k> {
     pub(super) fn new(kernel: &'k mut Kernel, vnet: VnetId) -> Self {
@@ -107,6 +116,7 @@ impl<'k> Graph<'k> {
         }
         let hook = node.kind.new_hook(&mut node.hooks, name, loops)?;
         self.carrier(id, true);
+        self.notify(id);
         Ok(hook)
     }
 
@@ -125,6 +135,20 @@ impl<'k> Graph<'k> {
         {
             ifnet::set_link(self.kernel, interface, up);
         }
+    }
+
+    /// A distributor tells the neighbour of its `one` when the first of the many comes or the last one goes.
+    pub(super) fn notify(&mut self, id: NodeId) {
+        if let Some(Node { kind: Kind::OneToMany(one2many), hooks, .. }) = self.node(id)
+            && let Some((peer, header)) = one2many.take_notice(hooks)
+        {
+            self.tell(id, peer, header);
+        }
+    }
+
+    /// Queues a message without payload to a neighbour.
+    pub(super) fn tell(&mut self, from: NodeId, to: Peer, header: Header) {
+        self.consequences.push_back(Consequence::Told(from, to, header));
     }
 
     /// Removes a hook and queues what follows.
@@ -146,6 +170,7 @@ impl<'k> Graph<'k> {
         let node = self.node(id)?;
         let fate = node.kind.disconnected(&removed, node.hooks.len());
         self.carrier(id, false);
+        self.notify(id);
         Some(fate)
     }
 
@@ -197,8 +222,17 @@ impl<'k> Graph<'k> {
 
     /// Works off what follows from the changes made.
     pub(super) fn settle(&mut self) {
+        let mut told = 0;
         while let Some(next) = self.consequences.pop_front() {
             match next {
+                Consequence::Told(..) if told > MOST_TOLD => {}
+                Consequence::Told(from, to, header) => {
+                    told += 1;
+                    let now = self.kernel.clock.now();
+                    let call = Call { header, payload: &[], from, by: Some(to.hook), now };
+                    // Nobody waits for what the neighbour thinks of it.
+                    let _ = self.deliver(to.node, call);
+                }
                 Consequence::HookGoes(node, hook) => self.remove_hook(node, hook),
                 Consequence::NodeGoes(node) => self.remove_node(node, Removal::Shutdown),
             }

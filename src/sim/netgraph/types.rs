@@ -15,8 +15,23 @@ pub struct Types {
 }
 
 /// Types whose modules can be loaded.
-const AVAILABLE: [&str; 11] =
-    ["socket", "eiface", "bridge", "hub", "ether", "pipe", "tee", "hole", "echo", "ipfw", "split"];
+const AVAILABLE: [&str; 15] = [
+    "socket",
+    "eiface",
+    "bridge",
+    "hub",
+    "ether",
+    "pipe",
+    "tee",
+    "hole",
+    "echo",
+    "ipfw",
+    "split",
+    "vlan",
+    "one2many",
+    "etf",
+    "macfilter",
+];
 
 /// Whether nodes of a type are simulated.
 #[must_use]

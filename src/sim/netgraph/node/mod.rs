@@ -4,14 +4,18 @@ pub mod bridge;
 mod direction;
 pub mod echo;
 pub mod eiface;
+pub mod etf;
 pub mod ether;
 pub mod hole;
 pub mod hub;
 mod link;
+pub mod macfilter;
+pub mod one2many;
 pub mod pipe;
 pub mod socket;
 pub mod split;
 pub mod tee;
+pub mod vlan;
 
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +49,14 @@ pub enum Kind {
     Tee(Box<tee::Tee>),
     /// A separator of directions.
     Split(split::Split),
+    /// A sorter by VLAN.
+    Vlan(Box<vlan::Vlan>),
+    /// A distributor.
+    OneToMany(Box<one2many::OneToMany>),
+    /// A sorter by Ethernet type.
+    Etf(Box<etf::Etf>),
+    /// A sorter by source address.
+    MacFilter(Box<macfilter::MacFilter>),
     /// A sink.
     Hole,
     /// A mirror.
@@ -60,6 +72,8 @@ pub enum Private {
     None,
     /// A link of a bridge.
     Link(Box<Link>),
+    /// The VLAN tag of a vlan node's hook, once it has one.
+    Tag(Option<u16>),
     /// What a hole swallowed.
     Hole(hole::Swallowed),
 }
@@ -93,6 +107,10 @@ impl Kind {
             b"pipe" => Ok(Self::Pipe(Box::default())),
             b"tee" => Ok(Self::Tee(Box::default())),
             b"split" => Ok(Self::Split(split::Split::default())),
+            b"vlan" => Ok(Self::Vlan(Box::default())),
+            b"one2many" => Ok(Self::OneToMany(Box::default())),
+            b"etf" => Ok(Self::Etf(Box::default())),
+            b"macfilter" => Ok(Self::MacFilter(Box::default())),
             b"hole" => Ok(Self::Hole),
             b"echo" => Ok(Self::Echo),
             b"socket" | b"ether" | b"ipfw" => Err(Errno::EINVAL),
@@ -111,6 +129,10 @@ impl Kind {
             Self::Pipe(_) => "pipe",
             Self::Tee(_) => "tee",
             Self::Split(_) => "split",
+            Self::Vlan(_) => "vlan",
+            Self::OneToMany(_) => "one2many",
+            Self::Etf(_) => "etf",
+            Self::MacFilter(_) => "macfilter",
             Self::Hole => "hole",
             Self::Echo => "echo",
             Self::Ipfw => "ipfw",
@@ -130,6 +152,10 @@ impl Kind {
             Self::Pipe(pipe) => pipe.new_hook(hooks, name),
             Self::Tee(tee) => tee.new_hook(hooks, name),
             Self::Split(split) => split.new_hook(hooks, name),
+            Self::Vlan(vlan) => vlan.new_hook(hooks, name),
+            Self::OneToMany(one2many) => one2many.new_hook(hooks, name),
+            Self::Etf(etf) => etf.new_hook(hooks, name),
+            Self::MacFilter(macfilter) => macfilter.new_hook(hooks, name),
             Self::Hole => hooks.add(name, Private::Hole(hole::Swallowed::default())),
             Self::Socket(_) | Self::Hub(_) | Self::Echo => hooks.add(name, Private::None),
             Self::Ipfw => Err(Errno::EINVAL),
@@ -150,6 +176,10 @@ impl Kind {
             Self::Pipe(pipe) => pipe.disconnected(hook.id, left),
             Self::Tee(tee) => tee.disconnected(hook.id, left),
             Self::Split(split) => split.disconnected(hook.id, left),
+            Self::Vlan(vlan) => vlan.disconnected(hook, left),
+            Self::OneToMany(one2many) => one2many.disconnected(&hook.name, left),
+            Self::Etf(etf) => etf.disconnected(hook.id, left),
+            Self::MacFilter(macfilter) => macfilter.disconnected(hook.id, left),
             Self::Socket(_) | Self::Hub(_) | Self::Hole | Self::Echo => Fate::with_last_hook(left),
             Self::Ipfw => Fate::Stays,
         }
@@ -166,6 +196,14 @@ pub(in crate::sim::netgraph) fn receive(graph: &mut Graph<'_>, to: NodeId, call:
         Kind::Bridge(bridge) => bridge.receive(hooks, call),
         Kind::Hub(hub) => hub.receive(call),
         Kind::Tee(tee) => tee.receive(hooks, call),
+        Kind::Etf(etf) => etf.receive(hooks, call),
+        Kind::MacFilter(macfilter) => macfilter.receive(hooks, call),
+        Kind::OneToMany(one2many) => {
+            let answer = one2many.receive(hooks, call);
+            graph.notify(to);
+            answer
+        }
+        Kind::Vlan(_) => vlan::receive(graph, to, call),
         Kind::Hole => hole::receive(hooks, call),
         Kind::Echo => echo::receive(call),
         Kind::Socket(_) => socket::receive(graph, to, call),
