@@ -1,10 +1,304 @@
-//! The doors of the simulated kernel: processes, helpers and their sockets.
+//! The doors of the simulated kernel: our own process, its helpers in jails, and their sockets.
+//!
+//! Every call is carried out at once, and the frames it sets in motion are worked off before it returns. Time passes
+//! in [`HostDoor::wait`] alone.
 
-use super::Kernel;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::control::{Caller, ioctl, netlink, rtsock, sysctl};
+use super::kernel::{Kernel, VnetId};
+use super::sockets::{Protocol, SockId, Socket};
+use super::{jail, netgraph, programs, stack};
+use crate::abi::{Errno, IoctlArgument, JailParam};
+use crate::engine::freebsd::doors::{
+    Actor, ExecuteError, Exit, Helper, HostDoor, IoctlDoor, JailDoor, JailRefusal, Jid, NetgraphDoor, ProbeDoor,
+    RouteDoor, Sock, SocketDoor, SocketKind, Stream,
+};
+
+/// What SO_RCVBUF of a netgraph socket is raised to: the most that FreeBSD 15 grants with its default
+/// `kern.ipc.maxsockbuf` (`sys/sys/sockbuf.h:65`).
+const NETGRAPH_BUFFER: usize = 7_456_540;
 
 /// A simulated kernel behind the doors of the FreeBSD engine.
 #[derive(Debug)]
 pub struct SimDoors {
     /// The kernel.
     pub kernel: Kernel,
+    helpers: BTreeMap<Helper, Attached>,
+    next_helper: u64,
+}
+
+/// A helper: a process in a jail, with a socket of its own.
+#[derive(Clone, Copy, Debug)]
+struct Attached {
+    jid: i32,
+    vnet: VnetId,
+    sock: SockId,
+}
+
+impl SimDoors {
+    /// The doors of a kernel, with no helper and no socket.
+    #[must_use]
+    pub fn new(kernel: Kernel) -> Self {
+        Self { kernel, helpers: BTreeMap::new(), next_helper: 1 }
+    }
+
+    /// Ends every helper, closes every socket and gives the kernel back, as the end of our process would.
+    #[must_use]
+    pub fn into_kernel(mut self) -> Kernel {
+        for helper in self.helpers.keys().copied().collect::<Vec<_>>() {
+            self.helper_end(helper);
+        }
+        for sock in self.kernel.sockets.open.keys().copied().collect::<Vec<_>>() {
+            self.close_socket(sock);
+        }
+        self.finish();
+        self.kernel
+    }
+
+    /// Who makes a call.
+    fn caller(&self, actor: Actor) -> Result<Caller, Errno> {
+        match actor {
+            Actor::Host => Ok(Caller::HOST),
+            Actor::Helper(helper) => {
+                let attached = self.helpers.get(&helper).ok_or(Errno::ESRCH)?;
+                Ok(Caller { vnet: attached.vnet, jail: attached.jid })
+            }
+        }
+    }
+
+    fn open_socket(&mut self, caller: Caller, kind: SocketKind) -> Result<SockId, Errno> {
+        let sock = SockId(self.kernel.sockets.next);
+        self.kernel.sockets.next += 1;
+        let protocol = match kind {
+            SocketKind::Netgraph => Protocol::Netgraph(netgraph::socket_open(&mut self.kernel, caller.vnet, sock)),
+            SocketKind::Inet => Protocol::Inet,
+            SocketKind::Inet6 => Protocol::Inet6,
+            SocketKind::Netlink => Protocol::Netlink(netlink::NetlinkSocket::default()),
+            SocketKind::Route => Protocol::Route(rtsock::RouteSocket::default()),
+            SocketKind::Icmp => Protocol::Icmp(stack::RawSocket::default()),
+            SocketKind::Icmp6 => Protocol::Icmp6(stack::RawSocket::default()),
+        };
+        let jailed = (caller.jail != jail::HOST).then_some(caller.jail);
+        self.kernel.sockets.open.insert(sock, Socket { vnet: caller.vnet, jail: jailed, protocol });
+        if let Some(jid) = jailed {
+            jail::hold(&mut self.kernel, jid)?;
+        }
+        if kind == SocketKind::Netgraph {
+            netgraph::set_receive_buffer(&mut self.kernel, sock, NETGRAPH_BUFFER)?;
+        }
+        Ok(sock)
+    }
+
+    fn close_socket(&mut self, sock: SockId) {
+        let Some(socket) = self.kernel.sockets.open.remove(&sock) else { return };
+        if let Protocol::Netgraph(control) = socket.protocol {
+            netgraph::socket_close(&mut self.kernel, socket.vnet, control);
+        }
+        if let Some(jid) = socket.jail {
+            jail::release(&mut self.kernel, jid);
+        }
+    }
+
+    /// Works off what a call set in motion. Each call has the frame budget of an instant for itself: a thousand
+    /// hosts announcing themselves one after the other are no storm.
+    fn finish(&mut self) {
+        self.kernel.spent = 0;
+        self.kernel.settle();
+    }
+}
+
+fn id(sock: Sock) -> SockId {
+    SockId(sock.0)
+}
+
+impl SocketDoor for SimDoors {
+    fn open(&mut self, actor: Actor, kind: SocketKind) -> Result<Sock, Errno> {
+        let caller = self.caller(actor)?;
+        self.open_socket(caller, kind).map(|sock| Sock(sock.0))
+    }
+
+    fn close(&mut self, sock: Sock) {
+        self.close_socket(id(sock));
+        self.finish();
+    }
+}
+
+impl NetgraphDoor for SimDoors {
+    fn netgraph_send(&mut self, sock: Sock, path: &[u8], datagram: &[u8]) -> Result<(), Errno> {
+        let result = netgraph::send(&mut self.kernel, id(sock), path, datagram);
+        self.finish();
+        result
+    }
+
+    fn netgraph_receive(&mut self, sock: Sock, buffer: &mut Vec<u8>) -> Result<Option<Vec<u8>>, Errno> {
+        let Some((from, datagram)) = netgraph::receive(&mut self.kernel, id(sock)) else { return Ok(None) };
+        *buffer = datagram;
+        Ok(Some(from))
+    }
+}
+
+impl RouteDoor for SimDoors {
+    fn route_send(&mut self, sock: Sock, datagram: &[u8]) -> Result<(), Errno> {
+        let socket = self.kernel.sockets.open.get(&id(sock)).ok_or(Errno::EBADF)?;
+        let result = match socket.protocol {
+            Protocol::Netlink(_) => netlink::send(&mut self.kernel, id(sock), datagram),
+            Protocol::Route(_) => rtsock::send(&mut self.kernel, id(sock), datagram),
+            _ => Err(Errno::EOPNOTSUPP),
+        };
+        self.finish();
+        result
+    }
+
+    fn route_receive(&mut self, sock: Sock, buffer: &mut Vec<u8>) -> Result<bool, Errno> {
+        let received = match self.kernel.sockets.open.get(&id(sock)).ok_or(Errno::EBADF)?.protocol {
+            Protocol::Netlink(_) => netlink::receive(&mut self.kernel, id(sock)),
+            Protocol::Route(_) => rtsock::receive(&mut self.kernel, id(sock)),
+            _ => return Err(Errno::EOPNOTSUPP),
+        };
+        let Some(datagram) = received else { return Ok(false) };
+        *buffer = datagram;
+        Ok(true)
+    }
+}
+
+impl IoctlDoor for SimDoors {
+    fn ioctl(&mut self, sock: Sock, request: u32, argument: &mut IoctlArgument) -> Result<(), Errno> {
+        let result = ioctl::ioctl(&mut self.kernel, Caller::HOST, id(sock), request, argument);
+        self.finish();
+        result
+    }
+
+    fn helper_ioctl(&mut self, helper: Helper, request: u32, argument: &mut IoctlArgument) -> Result<(), Errno> {
+        let attached = *self.helpers.get(&helper).ok_or(Errno::ESRCH)?;
+        let caller = Caller { vnet: attached.vnet, jail: attached.jid };
+        let result = ioctl::ioctl(&mut self.kernel, caller, attached.sock, request, argument);
+        self.finish();
+        result
+    }
+}
+
+impl JailDoor for SimDoors {
+    fn jail_set(&mut self, params: &[JailParam], flags: i32) -> Result<Jid, JailRefusal> {
+        let result = jail::set(&mut self.kernel, jail::HOST, params, flags).map(Jid);
+        self.finish();
+        result
+    }
+
+    fn jail_get(&mut self, params: &mut [JailParam], flags: i32) -> Result<Jid, JailRefusal> {
+        jail::get(&self.kernel, jail::HOST, params, flags).map(Jid)
+    }
+
+    fn jail_remove(&mut self, jid: Jid) -> Result<(), Errno> {
+        // Its processes are killed first; a helper's sockets go with it.
+        let doomed = |attached: &Attached| attached.jid == jid.0 || self.kernel.jails.is_below(attached.jid, jid.0);
+        let killed: Vec<Helper> = self.helpers.iter().filter(|(_, a)| doomed(a)).map(|(helper, _)| *helper).collect();
+        let result = jail::remove(&mut self.kernel, jail::HOST, jid.0);
+        if result.is_ok() {
+            for helper in killed {
+                self.helper_end(helper);
+            }
+        }
+        self.finish();
+        result
+    }
+
+    fn helper_start(&mut self, jid: Jid) -> Result<Helper, Errno> {
+        let vnet = self.kernel.jails.live_below(jid.0, jail::HOST).ok_or(Errno::EINVAL)?.vnet;
+        jail::hold(&mut self.kernel, jid.0)?;
+        let sock = self.open_socket(Caller { vnet, jail: jid.0 }, SocketKind::Inet)?;
+        let helper = Helper(self.next_helper);
+        self.next_helper += 1;
+        self.helpers.insert(helper, Attached { jid: jid.0, vnet, sock });
+        Ok(helper)
+    }
+
+    fn helper_end(&mut self, helper: Helper) {
+        if let Some(attached) = self.helpers.remove(&helper) {
+            self.close_socket(attached.sock);
+            jail::release(&mut self.kernel, attached.jid);
+            self.finish();
+        }
+    }
+
+    fn execute(
+        &mut self,
+        jid: Jid,
+        command: &[String],
+        output: &mut dyn FnMut(Stream, &[u8]),
+    ) -> Result<Exit, ExecuteError> {
+        let inside = self.kernel.jails.live_below(jid.0, jail::HOST);
+        let vnet = inside.ok_or(ExecuteError::Kernel(Errno::EINVAL))?.vnet;
+        let exit = programs::run(&mut self.kernel, vnet, jid.0, command, output);
+        self.finish();
+        exit
+    }
+}
+
+impl HostDoor for SimDoors {
+    fn sysctl_get(&mut self, actor: Actor, name: &str) -> Result<Vec<u8>, Errno> {
+        let caller = self.caller(actor)?;
+        sysctl::get(&self.kernel, caller, name)
+    }
+
+    fn sysctl_set(&mut self, actor: Actor, name: &str, value: &[u8]) -> Result<(), Errno> {
+        let caller = self.caller(actor)?;
+        sysctl::set(&mut self.kernel, caller, name, value)
+    }
+
+    fn load_module(&mut self, name: &str) -> Result<(), Errno> {
+        if name == "netgraph" || name.starts_with("ng_") {
+            return netgraph::load_module(&mut self.kernel, name);
+        }
+        if !sysctl::MODULES.contains(&name) {
+            return Err(Errno::ENOENT);
+        }
+        self.kernel.modules.insert(name.to_owned());
+        Ok(())
+    }
+
+    fn has_module(&mut self, name: &str) -> bool {
+        self.kernel.modules.contains(name)
+    }
+
+    fn boot_identity(&mut self) -> String {
+        self.kernel.boot.clone()
+    }
+
+    fn now(&mut self) -> Duration {
+        Duration::from_nanos(self.kernel.clock.now())
+    }
+
+    fn wait(&mut self, at_most: Duration, wake: &[Sock]) {
+        let span = u64::try_from(at_most.as_nanos()).unwrap_or(u64::MAX);
+        self.kernel.spent = 0;
+        self.kernel.run(span, |kernel| wake.iter().any(|sock| is_readable(kernel, id(*sock))));
+    }
+}
+
+/// What poll(2) would say.
+fn is_readable(kernel: &Kernel, sock: SockId) -> bool {
+    match kernel.sockets.open.get(&sock).map(|socket| &socket.protocol) {
+        Some(Protocol::Netgraph(socket)) => socket.is_readable(),
+        Some(Protocol::Netlink(socket)) => socket.is_readable(),
+        Some(Protocol::Route(socket)) => socket.is_readable(),
+        Some(Protocol::Icmp(socket) | Protocol::Icmp6(socket)) => socket.is_readable(),
+        Some(Protocol::Inet | Protocol::Inet6) | None => false,
+    }
+}
+
+impl ProbeDoor for SimDoors {
+    fn probe_send(&mut self, sock: Sock, to: IpAddr, scope: u32, message: &[u8]) -> Result<(), Errno> {
+        let result = stack::raw_send(&mut self.kernel, id(sock), to, scope, message);
+        self.finish();
+        result
+    }
+
+    fn probe_receive(&mut self, sock: Sock, buffer: &mut Vec<u8>) -> Result<Option<IpAddr>, Errno> {
+        let Some((from, bytes)) = stack::raw_receive(&mut self.kernel, id(sock)) else { return Ok(None) };
+        *buffer = bytes;
+        Ok(Some(from))
+    }
 }

@@ -14,6 +14,7 @@ pub mod jail;
 pub mod kernel;
 pub mod netgraph;
 pub mod persist;
+pub mod programs;
 pub mod sockets;
 pub mod stack;
 

@@ -301,6 +301,31 @@ fn describe(kernel: &Kernel, state: &Bridge, place: usize) -> ioctl::Member {
     }
 }
 
+/// What ifconfig(8) shows of a bridge.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// Newest first.
+    pub members: Vec<ioctl::Member>,
+    /// The spanning tree.
+    pub tree: SpanningTree,
+    /// Addresses the cache may hold.
+    pub cache_limit: u32,
+    /// Seconds an address is remembered without being heard.
+    pub timeout: u32,
+}
+
+/// A bridge as BRDGGIFS, BRDGPARAM, BRDGGCACHE and BRDGGTO tell it; `None` if the interface is none.
+#[must_use]
+pub fn view(kernel: &Kernel, bridge: IfIndex) -> Option<View> {
+    let Driver::Bridge(state) = &kernel.interfaces.get(bridge)?.driver else { return None };
+    Some(View {
+        members: (0..state.members.len()).map(|place| describe(kernel, state, place)).collect(),
+        tree: spanning_tree(state),
+        cache_limit: state.cache_limit,
+        timeout: state.timeout,
+    })
+}
+
 /// The spanning tree as BRDGPARAM tells it.
 fn spanning_tree(state: &Bridge) -> SpanningTree {
     let tree = &state.tree;

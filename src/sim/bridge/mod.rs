@@ -18,7 +18,7 @@ use super::ifnet::Driver;
 use super::kernel::{IfIndex, Kernel};
 use super::{clock, ifnet};
 use crate::abi::flags::{IFCAP_TXCSUM, IFCAP_TXCSUM_IPV6};
-pub use control::control;
+pub use control::{View, control, view};
 pub use forward::{input, transmit};
 
 /// Capabilities that all members must have (`BRIDGE_IFCAPS_MASK`).

@@ -4,6 +4,7 @@ pub mod ioctl;
 pub mod netlink;
 pub mod notify;
 pub mod rtsock;
+pub mod sysctl;
 
 pub use netlink::NetlinkSocket;
 pub use rtsock::RouteSocket;

@@ -34,6 +34,12 @@ pub struct RouteSocket {
 }
 
 impl RouteSocket {
+    /// Whether something waits.
+    #[must_use]
+    pub fn is_readable(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
     /// A message for the reader; lost if it is too slow.
     pub(super) fn push(&mut self, message: &[u8]) {
         if self.octets + message.len() <= RECEIVE_SPACE {

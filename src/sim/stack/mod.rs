@@ -131,12 +131,7 @@ pub fn vnet_destroy(kernel: &mut Kernel, vnet: VnetId) {
 ///
 /// # Errors
 /// `EHOSTUNREACH` no route, `EADDRNOTAVAIL` no usable address.
-pub fn source_address6(
-    kernel: &Kernel,
-    vnet: VnetId,
-    to: std::net::Ipv6Addr,
-    scope: u32,
-) -> Result<std::net::Ipv6Addr, crate::abi::Errno> {
+pub fn source_address6(kernel: &Kernel, vnet: VnetId, to: Ipv6Addr, scope: u32) -> Result<Ipv6Addr, crate::abi::Errno> {
     let scope = u16::try_from(scope).ok().filter(|index| *index != 0).map(IfIndex);
     ip6::source_address(kernel, vnet, to, scope)
 }

@@ -52,6 +52,12 @@ impl Default for NetlinkSocket {
 }
 
 impl NetlinkSocket {
+    /// Whether something waits.
+    #[must_use]
+    pub fn is_readable(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
     fn push(&mut self, message: Vec<u8>) {
         self.octets += message.len();
         self.queue.push_back(message);
