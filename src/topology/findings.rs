@@ -15,7 +15,7 @@ const LONGEST: usize = 400;
 #[derive(Debug, Default)]
 pub struct Findings {
     list: Vec<Diagnostic>,
-    seen: BTreeSet<(&'static str, Origin)>,
+    seen: BTreeSet<(&'static str, Origin, String)>,
     /// Where values that are used somewhere are written.
     written: BTreeMap<Origin, Origin>,
     left_off: usize,
@@ -26,11 +26,15 @@ impl Findings {
     /// Adds a finding; the same code at the same place (a template met again for its next row) is one finding.
     pub fn push(&mut self, mut diagnostic: Diagnostic) {
         self.errors += usize::from(diagnostic.is_error());
-        let place = diagnostic.labels.first().map(|label| label.origin);
-        if place.is_some_and(|origin| !self.seen.insert((diagnostic.code, origin))) {
-            return;
-        }
         shorten(&mut diagnostic.message);
+        if let Some(label) = diagnostic.labels.first() {
+            // One map may lack several keys; all else that differs at one place differs by the row.
+            let lacks = diagnostic.code == codes::MISSING_KEY;
+            let which = if lacks { diagnostic.message.clone() } else { String::new() };
+            if !self.seen.insert((diagnostic.code, label.origin, which)) {
+                return;
+            }
+        }
         diagnostic.help.iter_mut().for_each(shorten);
         if self.list.len() < MOST {
             self.list.push(diagnostic);
@@ -98,5 +102,22 @@ mod tests {
         assert_eq!(list.len(), MOST + 1);
         assert!(list[0].labels[0].origin < list[1].labels[0].origin);
         assert_eq!(list[MOST].message, "50 more findings are not shown");
+    }
+
+    #[test]
+    fn one_place_may_lack_two_keys() {
+        let mut findings = Findings::default();
+        let at = Origin { source: SourceId(0), start: 0, end: 1 };
+        for message in ["`name` is missing", "`topology` is missing", "`name` is missing"] {
+            findings.push(Diagnostic::error(codes::MISSING_KEY, message).at(at, ""));
+        }
+        assert_eq!(findings.finish().len(), 2);
+    }
+
+    #[test]
+    fn a_message_does_not_grow_with_the_file() {
+        let mut findings = Findings::default();
+        findings.push(Diagnostic::error(codes::BAD_NAME, "ä".repeat(1_000_000)));
+        assert!(findings.finish()[0].message.len() <= LONGEST + '…'.len_utf8());
     }
 }

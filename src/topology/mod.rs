@@ -1,4 +1,12 @@
 //! What the author wrote: texts, spans, includes, variables, repetition, decoding.
+//!
+//! ```text
+//! bytes --> index --> grow --> include --> vars, fill, each --> decode --> lower --> Draft
+//!           events    tree     one tree    no `${}` left        types      settings resolved
+//! ```
+//!
+//! Only `index`, `decode` and `agreement` name a YAML crate. Until `decode`, every scalar is the text that was written, with its
+//! place; there the type that a key wants decides what it means.
 
 mod choice;
 pub mod codes;

@@ -122,6 +122,7 @@ fn value_of(schema: &Value) -> String {
         Some(Value::String(name)) if name == "integer" => "number".into(),
         Some(Value::String(name)) if name == "boolean" => "`true`, `false`".into(),
         Some(Value::String(name)) if name == "object" => "map".into(),
+        Some(Value::String(name)) if name == "null" => "`~`".into(),
         _ => "text".into(),
     }
 }

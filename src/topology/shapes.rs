@@ -258,6 +258,7 @@ impl JsonSchema for Endpoint {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RootFs;
 
+/// A file system of its own for a node: `base` with `rw`, or `zfs`.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Layered {

@@ -258,7 +258,8 @@ topology:
 checks:
   - { each: { s: "${sites}" }, no-reach: { from: "s-${s.name}", to: core, family: v6, timeout: 2s, count: 5 } }
 "#;
-    let csv = "name,nr,ip,net,note\nadler,1,10.0.0.1,10.1.0.0/24,\"a, \"\"b\"\"\"\nbieber,2,10.0.0.5,10.2.0.0/24,\n";
+    // As spreadsheets write it: with a byte order mark and the line ends of RFC 4180.
+    let csv = "\u{feff}name,nr,ip,net,note\r\nadler,1,10.0.0.1,10.1.0.0/24,\"a, \"\"b\"\"\"\r\nbieber,2,10.0.0.5,10.2.0.0/24,\r\n";
     let files = [("labs/main.yaml", main), ("labs/lists/c.csv", csv)];
     let (draft, sources) = load_with(&files, &LoadOptions::default());
     assert_eq!(names(&draft), ["r0", "r1", "r2", "s-ulm", "s-jena", "ta", "tb", "adler", "bieber", "core"]);
