@@ -8,8 +8,8 @@ use crate::name::{HookName, NameError, NodeName};
 
 pub use crate::sockaddr::SockaddrNg;
 
-/// A node's number, as the kernel gives it: per vnet, counted from 1, never reused while it counts on
-/// (`sys/netgraph/ng_base.c:685`). 0 is no node.
+/// A node's number, as the kernel gives it: counted from 1 in each vnet, so that none comes twice before the count
+/// wraps (`sys/netgraph/ng_base.c:685`). 0 is no node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NodeId(pub u32);
 

@@ -5,11 +5,11 @@ use std::collections::VecDeque;
 use crate::addr::{NodeId, NodePath};
 use crate::error::CallError;
 use crate::generic::{
-    Connect, GetNodeInfo, HookList, ListHooks, ListNames, ListNodes, ListTypes, MkPeer, NodeInfo, NodeList, RemoveHook,
-    SetName, Shutdown, TypeList,
+    self, Connect, GetNodeInfo, HookList, Join, ListHooks, ListNames, ListNodes, ListTypes, MkPeer, NewPeer, NodeInfo,
+    NodeList, RemoveHook, SetName, Shutdown, TypeList,
 };
-use crate::message::{Header, Message, Payload, Request, encode};
-use crate::name::{HookName, NodeName, TypeName};
+use crate::message::{HEADER_LEN, Header, Message, Payload, Request, encode};
+use crate::name::{HookName, NameError, NodeName, TypeName};
 use crate::node::bridge::{self, LinkHook};
 use crate::transport::Transport;
 
@@ -71,12 +71,29 @@ impl<T: Transport> Client<T> {
         let header = Header::request::<R>(self.token);
         self.request.clear();
         encode(&mut self.request, &header, request).map_err(|cause| CallError::malformed::<R>(path, cause))?;
+        self.refuse_deadly_hooks::<R>(path)?;
         self.transport.send(address, &self.request).map_err(|errno| CallError::refused::<R>(path, errno))?;
         match R::Reply::absent() {
             // A reply type without content is that of a command without reply: nothing to look for.
             Some(nothing) if size_of::<R::Reply>() == 0 => Ok(nothing),
             _ => self.find_reply::<R>(path, &header),
         }
+    }
+
+    /// Requests can also be made from names that nobody has checked; these hooks would take the kernel down.
+    fn refuse_deadly_hooks<R: Request>(&self, path: &NodePath) -> Result<(), CallError> {
+        let payload = self.request.get(HEADER_LEN..).unwrap_or_default();
+        let hooks = match (R::COOKIE, R::COMMAND) {
+            (generic::COOKIE, MkPeer::COMMAND) => NewPeer::decode(payload).map(|peer| [peer.our_hook, peer.peer_hook]),
+            (generic::COOKIE, Connect::COMMAND) => Join::decode(payload).map(|join| [join.our_hook, join.peer_hook]),
+            _ => return Ok(()),
+        };
+        for hook in hooks.map_err(|cause| CallError::malformed::<R>(path, cause))? {
+            if let Err(cause @ NameError::LinkNumber) = HookName::try_from(hook) {
+                return Err(CallError::hook::<R>(path, hook, cause));
+            }
+        }
+        Ok(())
     }
 
     fn find_reply<R: Request>(&mut self, path: &NodePath, request: &Header) -> Result<R::Reply, CallError> {
@@ -136,7 +153,8 @@ impl<T: Transport> Client<T> {
     ) -> Result<(), CallError> {
         let is_numbered_later = [bridge::HOOK_NEXT_LINK, bridge::HOOK_NEXT_UPLINK].contains(theirs);
         if *kind == bridge::TYPE && !is_numbered_later {
-            LinkHook::parse(theirs.as_bytes()).map_err(|cause| CallError::hook::<MkPeer>(path, theirs, cause))?;
+            LinkHook::parse(theirs.as_bytes())
+                .map_err(|cause| CallError::hook::<MkPeer>(path, (*theirs).into(), cause))?;
         }
         self.call(path, &MkPeer::new(kind, ours, theirs))
     }

@@ -6,7 +6,7 @@ use crate::Errno;
 use crate::addr::{NodePath, PathError};
 use crate::explain::explain;
 use crate::message::{Malformed, Request};
-use crate::name::{HookName, NameError};
+use crate::name::{Name, NameError};
 
 /// A failed call: the command, the node it was for, and the cause.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub enum Cause {
     /// The path cannot be an address; nothing was sent.
     Path(PathError),
     /// The node cannot have this hook; nothing was sent.
-    Hook(HookName, NameError),
+    Hook(Name, NameError),
     /// The request was too long and not sent, or the reply is not what the command answers with.
     Malformed(Malformed),
     /// The request was handled without error, but no reply came.
@@ -56,8 +56,8 @@ impl CallError {
         Self::new::<R>(path, Cause::Path(cause))
     }
 
-    pub(crate) fn hook<R: Request>(path: &NodePath, hook: &HookName, cause: NameError) -> Self {
-        Self::new::<R>(path, Cause::Hook(*hook, cause))
+    pub(crate) fn hook<R: Request>(path: &NodePath, hook: Name, cause: NameError) -> Self {
+        Self::new::<R>(path, Cause::Hook(hook, cause))
     }
 
     pub(crate) fn malformed<R: Request>(path: &NodePath, cause: Malformed) -> Self {

@@ -2,9 +2,9 @@
 
 use std::collections::VecDeque;
 
-use ngsock::generic::{GetNodeInfo, ListNodes, NodeInfo};
+use ngsock::generic::{Connect, GetNodeInfo, Join, ListNodes, MkPeer, NewPeer, NodeInfo};
 use ngsock::message::{Malformed, Message, encode, encode_reply};
-use ngsock::name::{Name, NameError};
+use ngsock::name::{Name, NameError, Text};
 use ngsock::node::bridge::{self, LinkHook};
 use ngsock::node::{hub, patch};
 use ngsock::{Cause, Client, Errno, HookName, NodeId, NodePath, PathError, Payload, Transport, TypeName};
@@ -135,8 +135,20 @@ fn what_cannot_work_is_not_sent() {
         client.mkpeer(&here(), &bridge::TYPE, &hook("tmp"), &hook(name)).unwrap_err().cause
     };
     let cause = refused(&mut client, "uplink0");
-    assert_eq!(cause, Cause::Hook(hook("uplink0"), NameError::UplinkZero));
-    assert_eq!(refused(&mut client, "other"), Cause::Hook(hook("other"), NameError::NotABridgeHook));
+    assert_eq!(cause, Cause::Hook(hook("uplink0").into(), NameError::UplinkZero));
+    assert_eq!(refused(&mut client, "other"), Cause::Hook(hook("other").into(), NameError::NotABridgeHook));
+}
+
+#[test]
+fn hooks_that_endanger_the_kernel_are_stopped_even_unchecked() {
+    let mut client = client(|_| panic!("nothing is to be sent"));
+    let name = |text| Name::new(text).unwrap();
+    let deadly = name("link4294967295");
+    let peer = NewPeer { kind: name("bridge"), our_hook: name("tmp"), peer_hook: deadly };
+    let expected = Cause::Hook(deadly, NameError::LinkNumber);
+    assert_eq!(client.call(&here(), &MkPeer(peer)).unwrap_err().cause, expected);
+    let join = Join { path: Text::new("br0:").unwrap(), our_hook: name("tmp"), peer_hook: deadly };
+    assert_eq!(client.call(&here(), &Connect(join)).unwrap_err().cause, expected);
 }
 
 #[test]
