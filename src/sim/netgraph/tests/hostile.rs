@@ -105,7 +105,7 @@ fn perform(lab: &mut Lab, act: Act) {
         Act::Header { path, cookie, command, flags, payload } => {
             let header = ngsock::Header { cookie: COOKIES[cookie], command, flags, token: 0, text: field("getcfg") };
             let mut datagram = Vec::new();
-            ngsock::message::encode(&mut datagram, &header, &super::super::message::Bytes(&payload)).unwrap();
+            ngsock::message::encode(&mut datagram, &header, &message::Bytes(&payload)).unwrap();
             let _ = send(&mut lab.kernel, lab.sock, PATHS[path].as_bytes(), &datagram);
         }
         Act::MkPeer { path, kind, ours, theirs } => {
