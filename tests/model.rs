@@ -1,5 +1,7 @@
 //! What a topology means: addresses, routes and reasons of small labs, written as their authors would.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 use cellblock::diagnostic::Diagnostic;
 use cellblock::model::explain::{What, explain};
 use cellblock::model::{self, Model, MtuReason, RouteReason};
@@ -334,10 +336,7 @@ fn every_value_has_a_reason() {
     assert_eq!(because(What::Node, "pc03"), "kind `host`");
     assert_eq!(because(What::Interface, "pc03:eth0"), "end of the link `floor -- pc03:eth0`");
     assert_eq!(because(What::Segment, "10.0.0.0/24, fd00:1::/64"), "pool `lan`; 9 links and 9 interfaces meet here");
-    assert_eq!(
-        because(What::Address, "10.0.0.3/24"),
-        "address 3 of subnet 0 of pool `lan`, by the `index:` of the node"
-    );
+    assert_eq!(because(What::Address, "10.0.0.3/24"), "pool `lan`, subnet 0, address 3: by the node's `index:`");
     assert_eq!(because(What::Mtu, "1500"), "among the settings of the node");
     assert_eq!(because(What::Route, "default via 10.0.0.9"), "`r1` is the nearest router");
     let mac = facts.iter().find(|fact| fact.what == What::Mac).unwrap();

@@ -1,6 +1,8 @@
 //! What holds for every topology, tried on random ones: addresses never overlap, order never matters, every router knows
 //! the way to everything, and nothing goes in circles.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 

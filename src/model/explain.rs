@@ -5,7 +5,8 @@ use std::net::IpAddr;
 
 use super::prefix::Prefix;
 use super::{
-    Address, AddressReason, IfName, Interface, Model, MtuReason, Node, NodeId, Route, RouteReason, Segment, SegmentId,
+    Address, AddressReason, IfName, Interface, Model, MtuReason, Node, NodeId, NodeKind, Route, RouteReason, Segment,
+    SegmentId, SwitchDriver,
 };
 use crate::diagnostic::Origin;
 
@@ -84,6 +85,7 @@ pub fn explain(model: &Model, node: &str, interface: Option<&str>) -> Option<Vec
             facts.extend(node.loopback.iter().map(|address| of_address(model, None, address)));
             facts.extend(node.routes.iter().map(|route| of_route(model, node, route)));
         }
+        Some("lo") if node.loopback.is_empty() => return None,
         Some("lo") => facts.extend(node.loopback.iter().map(|address| of_address(model, None, address))),
         Some(name) => {
             let (name, interface) = node.interfaces.iter().find(|(own, _)| own.as_str() == name)?;
@@ -104,6 +106,18 @@ fn fact<const N: usize>(
 ) -> Fact {
     let origins = origins.into_iter().filter(|origin| origin.is_somewhere()).collect();
     Fact { interface: interface.cloned(), what, value, because, origins }
+}
+
+fn made_of(kind: NodeKind) -> String {
+    let driver = match kind {
+        NodeKind::Switch(SwitchDriver::Netgraph) => " (ng_bridge)",
+        NodeKind::Switch(SwitchDriver::IfBridge { stp: false }) => " (if_bridge)",
+        NodeKind::Switch(SwitchDriver::IfBridge { stp: true }) => " (if_bridge with RSTP)",
+        NodeKind::Hub => " (ng_hub)",
+        NodeKind::SelfHost => " (the host)",
+        NodeKind::Host | NodeKind::Router => "",
+    };
+    format!("kind `{kind}`{driver}")
 }
 
 /// A switch has no interfaces of its own: its links and the segments they are part of.
@@ -165,8 +179,8 @@ fn of_address(model: &Model, interface: Option<(&IfName, &Interface)>, address: 
     let because = match &address.why {
         AddressReason::Given => "given by the file".to_owned(),
         AddressReason::Pool { pool, subnet, host, by_index } => {
-            let how = if *by_index { "by the `index:` of the node" } else { "the next free one, routers first" };
-            format!("address {host} of subnet {subnet} of pool `{pool}`, {how}")
+            let how = if *by_index { "by the node's `index:`" } else { "the next free one, routers first" };
+            format!("pool `{pool}`, subnet {subnet}, address {host}: {how}")
         }
     };
     let pool =
@@ -185,7 +199,7 @@ fn of_route(model: &Model, node: &Node, route: &Route) -> Fact {
     let next = owner.map_or_else(|| "nobody of the lab".to_owned(), |name| format!("`{name}`"));
     let because = match &route.why {
         RouteReason::Given => format!("given by the file; the next hop is {next}"),
-        RouteReason::Default if node.kind == super::NodeKind::Router => {
+        RouteReason::Default if node.kind == NodeKind::Router => {
             format!("{next} is the only neighbouring router")
         }
         RouteReason::Default => format!("{next} is the nearest router"),

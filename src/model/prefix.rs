@@ -83,7 +83,7 @@ impl Prefix {
         let halves = self.family == other.family
             && self.length == other.length
             && half == 1 << (self.family.width() - self.length);
-        halves.then(|| Self { family: self.family, first: self.first & other.first, length })
+        halves.then_some(Self { family: self.family, first: self.first & other.first, length })
     }
 
     /// The address `offset` above the first one.

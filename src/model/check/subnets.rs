@@ -58,8 +58,8 @@ fn check_neighbours(
         return;
     };
     let all = members.iter().flat_map(|(place, nets)| nets.iter().map(move |net| (*place, net)));
-    let at_home = all.filter(|(_, (prefix, _))| *prefix == home).map(|(place, (_, address))| (place, *address));
-    let Some(example) = at_home.last() else { return };
+    let mut at_home = all.filter(|(_, (prefix, _))| *prefix == home).map(|(place, (_, address))| (place, *address));
+    let Some(example) = at_home.next_back() else { return };
     for (place, nets) in &members {
         let alone = nets.iter().all(|(prefix, _)| *prefix != home && inhabitants[prefix].len() == 1);
         if alone
