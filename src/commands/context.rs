@@ -134,3 +134,76 @@ fn wrong_format(asked: Format, offered: &[Format]) -> Failure {
     let offered: Vec<String> = offered.iter().copied().map(name).collect();
     Failure::usage(format!("this verb cannot write {}", name(asked))).hint(format!("it writes {}", offered.join(", ")))
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::Cli;
+    use crate::output::Verbosity;
+
+    /// What `ask` says of a command line in an environment of `variables`, as root or not, on a system.
+    fn with<T>(
+        arguments: &[&str],
+        variables: &'static [(&'static str, &'static str)],
+        (is_root, system): (bool, &'static str),
+        ask: impl FnOnce(&Context<'_>) -> T,
+    ) -> T {
+        let cli = Cli::try_parse_from([&["cellblock"], arguments, &["doctor"]].concat()).unwrap();
+        let find = move |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into());
+        let mut environment = Environment {
+            variable: Box::new(find),
+            stdin: Box::new(std::io::empty()),
+            now: Box::new(|| Duration::ZERO),
+            entropy: Box::new(|| Ok([0; 16])),
+            is_root,
+            system,
+            process_id: 1,
+            invocation: "doctor".into(),
+        };
+        let mut printer = Printer::plain(Box::new(std::io::sink()), Box::new(std::io::sink()), Verbosity::Normal);
+        ask(&Context::new(&cli.global, &mut environment, &mut printer))
+    }
+
+    #[test]
+    fn labs_are_remembered_where_the_engine_and_the_user_say() {
+        let place = |arguments: &[&str], variables, who, engine| {
+            with(arguments, variables, who, |context| context.state_dir(engine).map(|dir| dir.display().to_string()))
+        };
+        let (home, xdg): (&[_], &[_]) = (&[("HOME", "/home/ada")], &[("HOME", "/home/ada"), ("XDG_STATE_HOME", "/s")]);
+        for (variables, who, engine, expected) in [
+            (home, (true, "freebsd"), EngineKind::FreeBsd, "/var/db/cellblock"),
+            (home, (true, "linux"), EngineKind::Linux, "/var/lib/cellblock"),
+            (home, (true, "freebsd"), EngineKind::Sim, "/home/ada/.local/state/cellblock"),
+            (home, (false, "linux"), EngineKind::Linux, "/home/ada/.local/state/cellblock"),
+            (xdg, (false, "linux"), EngineKind::Sim, "/s/cellblock"),
+            (
+                &[("HOME", "/h"), ("XDG_STATE_HOME", "relative")],
+                (false, "linux"),
+                EngineKind::Sim,
+                "/h/.local/state/cellblock",
+            ),
+        ] {
+            assert_eq!(place(&[], variables, who, engine).unwrap(), expected);
+        }
+        let given = place(&["--state-dir", "here"], home, (true, "freebsd"), EngineKind::FreeBsd);
+        assert_eq!(given.unwrap(), "here");
+        assert_eq!(place(&[], &[], (false, "linux"), EngineKind::Sim).unwrap_err().status, Status::BadState);
+    }
+
+    #[test]
+    fn a_format_is_what_the_flag_says_or_the_environment_where_it_can() {
+        let offered = [Format::Table, Format::Json];
+        let format = |arguments: &[&str], variables| {
+            with(arguments, variables, (false, "linux"), |context| context.format(&offered).map_err(|f| f.status))
+        };
+        assert_eq!(format(&[], &[]), Ok(Format::Table));
+        assert_eq!(format(&["--format", "json"], &[]), Ok(Format::Json));
+        assert_eq!(format(&["--format", "dot"], &[]), Err(Status::Usage));
+        assert_eq!(format(&[], &[("CELLBLOCK_FORMAT", "json")]), Ok(Format::Json));
+        assert_eq!(format(&[], &[("CELLBLOCK_FORMAT", "junit")]), Ok(Format::Table));
+        assert_eq!(format(&[], &[("CELLBLOCK_FORMAT", "pdf")]), Err(Status::Usage));
+        assert_eq!(format(&["--format", "table"], &[("CELLBLOCK_FORMAT", "json")]), Ok(Format::Table));
+    }
+}
