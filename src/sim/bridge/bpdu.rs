@@ -58,6 +58,7 @@ pub(super) struct Config {
     pub learning: bool,
     pub forwarding: bool,
     pub agreement: bool,
+    pub acknowledgement: bool,
 }
 
 const LLC: [u8; 3] = [0x42, 0x42, 0x03];
@@ -71,6 +72,7 @@ const FLAG_PROPOSAL: u8 = 0x02;
 const FLAG_LEARNING: u8 = 0x10;
 const FLAG_FORWARDING: u8 = 0x20;
 const FLAG_AGREEMENT: u8 = 0x40;
+const FLAG_ACKNOWLEDGEMENT: u8 = 0x80;
 
 impl Config {
     /// The Ethernet frame that carries it from a port with that MAC.
@@ -98,6 +100,9 @@ impl Config {
 
     fn flags(&self) -> u8 {
         let mut flags = if self.topology_change { FLAG_CHANGE } else { 0 };
+        if !self.rapid && self.acknowledgement {
+            flags |= FLAG_ACKNOWLEDGEMENT;
+        }
         if self.rapid {
             let role = match self.role {
                 SenderRole::Unknown => 0,
@@ -117,6 +122,17 @@ impl Config {
         }
         flags
     }
+}
+
+/// The frame by which the old protocol tells the root of a change.
+pub(super) fn change_notification(source: [u8; 6]) -> Vec<u8> {
+    let mut frame = GROUP.to_vec();
+    frame.extend(source);
+    frame.extend([0, 7]);
+    frame.extend(LLC);
+    frame.extend([0, 0, 0, TYPE_CHANGE]);
+    frame.resize(60, 0);
+    frame
 }
 
 /// Reads a frame that was sent to [`GROUP`]; `None` for what is no BPDU we know.
@@ -160,5 +176,6 @@ fn config(body: &[u8], rapid: bool) -> Option<Config> {
         learning: rapid && flags & FLAG_LEARNING != 0,
         forwarding: rapid && flags & FLAG_FORWARDING != 0,
         agreement: rapid && flags & FLAG_AGREEMENT != 0,
+        acknowledgement: flags & FLAG_ACKNOWLEDGEMENT != 0,
     })
 }

@@ -290,7 +290,7 @@ fn describe(kernel: &Kernel, state: &Bridge, place: usize) -> ioctl::Member {
         path_cost: port.path_cost,
         port: u8::try_from(member.interface.0 & 0xff).unwrap_or_default(),
         priority: port.priority,
-        protocol: 2,
+        protocol: port.protocol(),
         role: port.role as u8,
         state: port.state as u8,
         addresses: u32::try_from(held).unwrap_or(u32::MAX),
@@ -421,7 +421,7 @@ fn stp_entries(state: &Bridge) -> Vec<Vec<u8>> {
         let mut entry = vec![0; IFBPSTPREQ];
         entry[0] = u8::try_from(member.interface.0 & 0xff).unwrap_or_default();
         let (cost, root, bridge, port) = rstp::designated(&member.port);
-        entry[4..8].copy_from_slice(&0u32.to_le_bytes());
+        entry[4..8].copy_from_slice(&member.port.transitions.to_le_bytes());
         entry[8..12].copy_from_slice(&cost.to_le_bytes());
         entry[12..14].copy_from_slice(&port.to_le_bytes());
         entry[16..24].copy_from_slice(&bridge.to_le_bytes());

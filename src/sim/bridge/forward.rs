@@ -18,8 +18,15 @@ pub fn input(kernel: &mut Kernel, bridge: IfIndex, member: IfIndex, frame: Frame
     }
     let local =
         with(kernel, bridge, |kernel, state| receive(kernel, bridge, state, member, &frame, destination, source));
-    for interface in local.unwrap_or_default() {
-        stack::input(kernel, interface, frame.clone());
+    match local.unwrap_or(Local::Nobody) {
+        Local::Nobody => {}
+        Local::One(interface) => stack::input(kernel, interface, frame),
+        Local::Both => {
+            if has_addresses(kernel, bridge) {
+                stack::input(kernel, bridge, frame.clone());
+            }
+            stack::input(kernel, member, frame);
+        }
     }
 }
 
@@ -39,7 +46,40 @@ pub fn transmit(kernel: &mut Kernel, bridge: IfIndex, frame: Frame) {
     });
 }
 
-/// Bridges a frame; the interfaces whose stacks get it too.
+/// The host sends a frame out of a member: to whoever leads to the destination (bridge_output).
+pub fn output(kernel: &mut Kernel, bridge: IfIndex, member: IfIndex, frame: Frame) {
+    let Some((destination, _)) = addresses(&frame) else { return };
+    if !is_running(kernel, bridge) {
+        ifnet::transmit(kernel, member, frame);
+        return;
+    }
+    with(kernel, bridge, |kernel, state| {
+        copy_to_spans(kernel, state, &frame);
+        let pvid = state.member(member).map_or(0, |member| member.pvid);
+        let known = lookup(kernel, state, destination, pvid).filter(|_| !is_group(destination));
+        match known.filter(|known| is_running(kernel, *known)) {
+            Some(out) => ifnet::transmit(kernel, out, frame),
+            None => {
+                ifnet::transmit(kernel, member, frame.clone());
+                flood(kernel, state, Some((member, 0)), destination, &frame);
+            }
+        }
+    });
+}
+
+/// Whose stack gets a frame that was bridged.
+enum Local {
+    Nobody,
+    One(IfIndex),
+    /// The bridge's and that of the member where it came in.
+    Both,
+}
+
+fn has_addresses(kernel: &Kernel, interface: IfIndex) -> bool {
+    kernel.interfaces.get(interface).is_some_and(|interface| !interface.net.addresses.is_empty())
+}
+
+/// Bridges a frame; whose stack gets it too.
 fn receive(
     kernel: &mut Kernel,
     bridge: IfIndex,
@@ -48,14 +88,14 @@ fn receive(
     frame: &Frame,
     destination: [u8; 6],
     source: [u8; 6],
-) -> Vec<IfIndex> {
+) -> Local {
     copy_to_spans(kernel, state, frame);
     if destination == bpdu::GROUP {
         rstp::receive(kernel, state, member, frame);
-        return Vec::new();
+        return Local::Nobody;
     }
     let Some((flags, port_state, pvid)) = state.member(member).map(|m| (m.flags, m.port.state, m.pvid)) else {
-        return Vec::new();
+        return Local::Nobody;
     };
     let vlan = match vlan(frame) {
         0 => pvid,
@@ -64,31 +104,34 @@ fn receive(
     let blocked = flags & IFBIF_STP != 0 && port_state == State::Discarding;
     if is_group(destination) {
         if blocked {
-            return vec![member];
+            return Local::One(member);
         }
         forward(kernel, bridge, state, member, frame, vlan);
-        return vec![bridge, member];
+        return Local::Both;
     }
     if blocked {
-        return vec![member];
+        return Local::One(member);
     }
     // The bridge first, then where it came in, then the others (GRAB_OUR_PACKETS).
-    let mut ours = vec![bridge, member];
-    ours.extend(state.members());
-    for interface in ours {
+    for place in 0..state.members.len() + 2 {
+        let interface = match place {
+            0 => bridge,
+            1 => member,
+            _ => state.members[place - 2].interface,
+        };
         let Some(mac) = kernel.interfaces.get(interface).map(|interface| interface.mac) else { continue };
         if mac == destination {
             if flags & IFBIF_LEARNING != 0 {
                 learn(kernel, state, source, vlan, member);
             }
-            return vec![interface];
+            return Local::One(interface);
         }
         if mac == source {
-            return Vec::new(); // what we sent ourselves
+            return Local::Nobody; // what we sent ourselves
         }
     }
     forward(kernel, bridge, state, member, frame, vlan);
-    Vec::new()
+    Local::Nobody
 }
 
 fn forward(kernel: &mut Kernel, bridge: IfIndex, state: &mut Bridge, member: IfIndex, frame: &Frame, vlan: u16) {

@@ -19,7 +19,7 @@ use super::kernel::{IfIndex, Kernel};
 use super::{clock, ifnet};
 use crate::abi::flags::{IFCAP_TXCSUM, IFCAP_TXCSUM_IPV6};
 pub use control::{View, control, view};
-pub use forward::{input, transmit};
+pub use forward::{input, output, transmit};
 
 /// Capabilities that all members must have (`BRIDGE_IFCAPS_MASK`).
 const OFFLOADED: u32 = IFCAP_TXCSUM | IFCAP_TXCSUM_IPV6;
@@ -221,3 +221,6 @@ fn check_link(kernel: &mut Kernel, bridge: IfIndex) {
 fn set_tick(kernel: &mut Kernel, bridge: IfIndex) {
     kernel.clock.set(SECOND, clock::Timer::Bridge(Timer::Tick { bridge }));
 }
+
+#[cfg(test)]
+mod tests;

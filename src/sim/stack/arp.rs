@@ -8,6 +8,7 @@ use super::wire::{self, BROADCAST, ETHERTYPE_ARP};
 use super::{Sysctl, interface::has_link_layer, sysctl};
 use crate::abi::Errno;
 use crate::sim::clock::Nanos;
+use crate::sim::ifnet::Interface;
 use crate::sim::kernel::{IfIndex, Kernel};
 
 const SECOND: Nanos = 1_000_000_000;
@@ -80,7 +81,7 @@ pub(super) fn input(kernel: &mut Kernel, index: IfIndex, packet: &[u8]) {
         return;
     }
     let vnet = interface.vnet;
-    let for_us = address::v4(interface).any(|address| address.address == target);
+    let for_us = is_for_us(kernel, interface, target);
     let from_us = address::v4(interface).any(|address| address.address == sender);
     let on_link = address::v4(interface).any(|address| {
         let mask = super::prefix::mask4(address.length);
@@ -99,6 +100,17 @@ pub(super) fn input(kernel: &mut Kernel, index: IfIndex, packet: &[u8]) {
     if operation == REQUEST && for_us {
         transmit(kernel, index, mac, REPLY, (target, sender), mac);
     }
+}
+
+/// Whether a request for an address is answered here: it is the interface's own, or that of another member of the
+/// same bridge.
+fn is_for_us(kernel: &Kernel, interface: &Interface, target: Ipv4Addr) -> bool {
+    let has = |interface: &Interface| address::v4(interface).any(|address| address.address == target);
+    has(interface)
+        || interface.bridge.is_some()
+            && address::members(kernel, interface.vnet)
+                .filter_map(|other| kernel.interfaces.get(other))
+                .any(|other| other.bridge == interface.bridge && has(other))
 }
 
 fn request(kernel: &mut Kernel, index: IfIndex, source: Ipv4Addr, target: Ipv4Addr) {

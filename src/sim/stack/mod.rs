@@ -135,3 +135,6 @@ pub fn source_address6(kernel: &Kernel, vnet: VnetId, to: Ipv6Addr, scope: u32) 
     let scope = u16::try_from(scope).ok().filter(|index| *index != 0).map(IfIndex);
     ip6::source_address(kernel, vnet, to, scope)
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use super::address::{IFF_LOOPBACK, IFF_RUNNING, IFF_UP};
 use super::{arp, ip4, ip6, nd};
 use crate::abi::Errno;
-use crate::sim::ifnet;
 use crate::sim::kernel::{Frame, IfIndex, Kernel, Work};
+use crate::sim::{bridge, ifnet};
 
 pub(super) const ETHERTYPE_IPV4: u16 = 0x0800;
 pub(super) const ETHERTYPE_ARP: u16 = 0x0806;
@@ -71,7 +71,10 @@ pub(super) fn loop_back(kernel: &mut Kernel, index: IfIndex, packet: &[u8]) {
 pub(super) fn send(kernel: &mut Kernel, index: IfIndex, to: [u8; 6], ethertype: u16, payload: &[u8]) {
     let Some(interface) = kernel.interfaces.get(index) else { return };
     let frame = frame(to, interface.mac, ethertype, payload);
-    ifnet::transmit(kernel, index, frame);
+    match interface.bridge {
+        Some(bridge) => bridge::output(kernel, bridge, index, frame),
+        None => ifnet::transmit(kernel, index, frame),
+    }
 }
 
 /// Sends an IP packet of either version to a MAC.
