@@ -41,14 +41,20 @@ struct Known {
 }
 
 impl<D: Doors> Labs<'_, D> {
-    /// The record of a lab, if it is of this boot; another boot's is history.
-    fn present_record(&mut self, lab: &LabName) -> Result<Option<Record>, LabError> {
+    /// A record, if it is of this boot; another boot's is history.
+    fn of_this_boot(&mut self, record: Option<Record>) -> Option<Record> {
         let boot = self.doors.boot_identity();
-        Ok(self.records.read(lab)?.filter(|record| record.boot == boot))
+        record.filter(|record| record.boot == boot)
     }
 
-    fn known(&mut self, lab: &LabName, desired: Option<Arc<Graph>>) -> Result<Known, LabError> {
-        let record = self.present_record(lab)?;
+    /// What is known of a lab that must have a record.
+    fn known_lab(&mut self, lab: &LabName) -> Result<Known, LabError> {
+        let record = self.records.read(lab)?.ok_or_else(|| words::no_such_lab(lab))?;
+        let record = self.of_this_boot(Some(record));
+        self.known(lab, record, None)
+    }
+
+    fn known(&self, lab: &LabName, record: Option<Record>, desired: Option<Arc<Graph>>) -> Result<Known, LabError> {
         let token = record.as_ref().map_or_else(|| words::hex(&self.entropy), |record| record.token.clone());
         let mut graphs: Vec<Arc<Graph>> = desired.into_iter().collect();
         if let Some(record) = &record {
@@ -80,10 +86,11 @@ impl<D: Doors> Labs<'_, D> {
     /// As [`super::Site::plan`].
     pub fn plan(&mut self, model: &Model) -> Result<Plan, LabError> {
         words::refuse_wrong_files(freebsd::check(model))?;
-        let record = self.present_record(&model.lab)?;
-        let mut numbering = record.map_or_else(Numbering::default, |record| record.numbering);
+        let record = self.records.read(&model.lab)?;
+        let record = self.of_this_boot(record);
+        let mut numbering = record.as_ref().map_or_else(Numbering::default, |record| record.numbering.clone());
         let desired = Arc::new(graph::build(model, &mut numbering)?);
-        let known = self.known(&model.lab, Some(desired.clone()))?;
+        let known = self.known(&model.lab, record, Some(desired.clone()))?;
         let (_, before) = self.observe_known(&model.lab, &known)?;
         let mut plan = plan::build(desired, before);
         restore_host(&mut plan, known.record.as_ref());
@@ -97,11 +104,12 @@ impl<D: Doors> Labs<'_, D> {
     /// # Errors
     /// As [`super::Site::plan_down`].
     pub fn plan_down(&mut self, lab: &LabName) -> Result<Plan, LabError> {
-        if self.records.read(lab)?.is_none() {
-            return Err(words::no_such_lab(lab));
-        }
-        let known = self.known(lab, None)?;
-        let (_, before) = self.observe_known(lab, &known)?;
+        let known = self.known_lab(lab)?;
+        self.plan_removal(lab, &known)
+    }
+
+    fn plan_removal(&mut self, lab: &LabName, known: &Known) -> Result<Plan, LabError> {
+        let (_, before) = self.observe_known(lab, known)?;
         let mut plan = plan::build(Arc::new(Graph::empty(lab.clone())), before);
         restore_host(&mut plan, known.record.as_ref());
         Ok(plan)
@@ -119,7 +127,9 @@ impl<D: Doors> Labs<'_, D> {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Applied, LabError> {
         let lab = &plan.lab;
-        let known = self.known(lab, Some(plan.desired.clone()))?;
+        let record = self.records.read(lab)?;
+        let record = self.of_this_boot(record);
+        let known = self.known(lab, record, Some(plan.desired.clone()))?;
         let previous = known.record.clone();
         let record = Record {
             engine: self.engine.to_owned(),
@@ -243,16 +253,13 @@ impl<D: Doors> Labs<'_, D> {
     /// # Errors
     /// As [`super::Site::down`].
     pub fn down(&mut self, lab: &LabName, progress: &mut dyn FnMut(Progress)) -> Result<Applied, LabError> {
-        if self.records.read(lab)?.is_none() {
-            return Err(words::no_such_lab(lab));
-        }
-        let plan = self.plan_down(lab)?;
-        let known = self.known(lab, None)?;
+        let known = self.known_lab(lab)?;
         let Some(record) = &known.record else {
             self.records.remove(lab)?;
             let notes = vec![format!("lab {lab} was of another boot: nothing of it was left")];
             return Ok(Applied { steps: 0, nodes: 0, links: 0, notes });
         };
+        let plan = self.plan_removal(lab, &known)?;
         self.records.write(lab, &Record { phase: Phase::Removing, ..record.clone() })?;
         let mut engine = self.engine(lab, &known);
         let (steps, errors) = run_forward(&mut engine, &plan, &mut |event| tell(event, plan.steps.len(), progress));
@@ -285,10 +292,7 @@ impl<D: Doors> Labs<'_, D> {
     /// # Errors
     /// As [`super::Site::observe`].
     pub fn observe(&mut self, lab: &LabName) -> Result<Observed, LabError> {
-        if self.records.read(lab)?.is_none() {
-            return Err(words::no_such_lab(lab));
-        }
-        let known = self.known(lab, None)?;
+        let known = self.known_lab(lab)?;
         Ok(self.observe_known(lab, &known)?.0)
     }
 
@@ -298,7 +302,8 @@ impl<D: Doors> Labs<'_, D> {
         lab: &LabName,
         act: impl FnOnce(&mut FreeBsd<'_, D>, &Record) -> Result<T, LabError>,
     ) -> Result<T, LabError> {
-        let record = self.present_record(lab)?.ok_or_else(|| words::no_such_lab(lab))?;
+        let record = self.records.read(lab)?;
+        let record = self.of_this_boot(record).ok_or_else(|| words::no_such_lab(lab))?;
         let mut engine = FreeBsd::new(self.doors, lab.clone(), &record.token, self.means);
         act(&mut engine, &record)
     }

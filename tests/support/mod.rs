@@ -1,4 +1,7 @@
-//! Models for tests.
+//! What the tests of plans and engines share.
+#![allow(dead_code, reason = "each test is a program of its own and uses its part")]
+
+pub mod picture;
 
 use std::path::Path;
 
@@ -11,7 +14,6 @@ pub fn model_of_file(path: &Path) -> Model {
 }
 
 /// The model of a topology in the test's own text.
-#[allow(dead_code, reason = "not every test that shares this module has topologies of its own")]
 pub fn model(yaml: &str) -> Model {
     resolve(Input::Bytes { name: "test".to_owned(), bytes: yaml.as_bytes().to_vec() })
 }

@@ -83,14 +83,24 @@ fn text(parameter: &JailParam) -> Option<String> {
 
 impl<D: Doors> FreeBsd<'_, D> {
     /// Whether jails have a `meta` parameter.
-    pub(super) fn has_meta(&mut self) -> bool {
-        *self.meta.get_or_insert_with(|| self.doors.sysctl_get(Actor::Host, "security.jail.param.meta").is_ok())
+    pub(super) fn has_meta(&mut self) -> Result<bool, EngineError> {
+        const NAME: &str = "security.jail.param.meta";
+        if let Some(known) = self.meta {
+            return Ok(known);
+        }
+        let found = match self.doors.sysctl_get(Actor::Host, NAME) {
+            Ok(_) => true,
+            Err(Errno::ENOENT) => false,
+            Err(errno) => return Err(EngineError::refused(NAME, "sysctl", errno)),
+        };
+        self.meta = Some(found);
+        Ok(found)
     }
 
     /// The parameter that carries the token, and how it reads there.
-    fn token_parameter(&mut self) -> (&'static str, String) {
-        let name = if self.has_meta() { "meta" } else { "host.domainname" };
-        (name, format!("cellblock={}", self.token))
+    fn token_parameter(&mut self) -> Result<(&'static str, String), EngineError> {
+        let name = if self.has_meta()? { "meta" } else { "host.domainname" };
+        Ok((name, format!("cellblock={}", self.token)))
     }
 
     pub(super) fn create_jail(&mut self, jail: &Jail) -> Result<(), EngineError> {
@@ -109,7 +119,7 @@ impl<D: Doors> FreeBsd<'_, D> {
         parameters.push(JailParam::int("vnet", 1));
         parameters.push(JailParam::boolean("persist", true));
         if jail.place == Place::Lab {
-            let (key, token) = self.token_parameter();
+            let (key, token) = self.token_parameter()?;
             parameters.push(JailParam::string(key, &token));
         }
         parameters.extend(jail.parameters.iter().map(|(name, value)| parameter(name, value)));
@@ -174,7 +184,7 @@ impl<D: Doors> FreeBsd<'_, D> {
     /// The lab jail, if there is one; one that bears another token is not ours.
     pub(super) fn own_lab(&mut self) -> Result<Option<Jid>, EngineError> {
         let name = self.lab.as_str().to_owned();
-        let (key, token) = self.token_parameter();
+        let (key, token) = self.token_parameter()?;
         let mut parameters = [JailParam::string("name", &name), JailParam::string_buffer(key)];
         let jid = match self.doors.jail_get(&mut parameters, 0) {
             Ok(jid) => jid,

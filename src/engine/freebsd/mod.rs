@@ -115,7 +115,7 @@ impl<'d, D: Doors> FreeBsd<'d, D> {
 impl<D: Doors> Engine for FreeBsd<'_, D> {
     fn prepare(&mut self, plan: &Plan) -> Result<Capabilities, EngineError> {
         let loaded = self.load_modules(plan)?;
-        Ok(Capabilities { jail_meta: self.has_meta(), loaded })
+        Ok(Capabilities { jail_meta: self.has_meta()?, loaded })
     }
 
     fn perform(&mut self, place: &Place, steps: &[&Step]) -> Vec<StepResult> {

@@ -1,0 +1,220 @@
+//! The FreeBSD engine on the simulated kernel: every kind of link goes up, is read back, plans to nothing, answers, and goes
+//! down without a trace.
+
+mod support;
+
+use std::time::Duration;
+
+use cellblock::engine::Records;
+use cellblock::engine::freebsd::RouteMeans;
+use cellblock::lab::{ApplyOptions, LabErrorKind, Labs};
+use cellblock::model::{LabName, Model};
+use cellblock::plan::render;
+use cellblock::sim::{Kernel, SimDoors};
+use support::model;
+use support::picture::picture;
+
+/// A kernel, its records, and what a test does with them.
+struct World {
+    doors: SimDoors,
+    records: Records,
+    _dir: tempfile::TempDir,
+    means: RouteMeans,
+}
+
+impl World {
+    fn new(means: RouteMeans) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let records = Records::new(dir.path());
+        Self { doors: SimDoors::new(Kernel::boot(1)), records, _dir: dir, means }
+    }
+
+    fn labs(&mut self) -> Labs<'_, SimDoors> {
+        Labs { doors: &mut self.doors, records: &self.records, means: self.means, engine: "sim", entropy: [7; 16] }
+    }
+
+    /// Up, and a second plan that finds nothing to do.
+    fn up(&mut self, model: &Model) {
+        let plan = self.labs().plan(model).unwrap();
+        let applied = self.labs().apply(&plan, model, &ApplyOptions { timeout: None }, &mut |_| {});
+        applied.unwrap_or_else(|error| panic!("{error}: {error:#?}"));
+        let again = self.labs().plan(model).unwrap();
+        assert!(again.is_empty(), "the second plan is not empty:\n{}", render::text(&again));
+    }
+
+    fn down(&mut self, lab: &LabName) {
+        self.labs().down(lab, &mut |_| {}).unwrap_or_else(|error| panic!("{error}: {error:#?}"));
+    }
+}
+
+/// Up and down again with both ways of configuring addresses and routes; afterwards the kernel is as it was.
+fn comes_and_goes(yaml: &str) {
+    let model = model(yaml);
+    for means in [RouteMeans::Netlink, RouteMeans::Rtsock] {
+        let mut world = World::new(means);
+        let before = picture(&mut world.doors);
+        world.up(&model);
+        assert_ne!(picture(&mut world.doors), before);
+        world.down(&model.lab);
+        assert_eq!(picture(&mut world.doors), before, "{means:?}");
+    }
+}
+
+fn two(link: &str, kinds: &str) -> String {
+    format!("version: 1\nname: two\ntopology:\n  nodes:\n{kinds}\n  links:\n    - {{ {link} }}\n")
+}
+
+const HOSTS: &str = "    a: { kind: host }\n    b: { kind: host }";
+
+#[test]
+fn jail_to_jail_by_eifaces() {
+    comes_and_goes(&two("endpoints: [ \"a:eth0\", \"b:eth0\" ], ipv4: [ 10.0.0.1/24, 10.0.0.2/24 ]", HOSTS));
+}
+
+#[test]
+fn jail_to_jail_by_an_epair() {
+    comes_and_goes(&two(
+        "endpoints: [ \"a:eth0\", \"b:eth0\" ], type: epair, ipv4: [ 10.0.0.1/24, 10.0.0.2/24 ]",
+        HOSTS,
+    ));
+}
+
+#[test]
+fn jail_to_jail_through_a_pipe() {
+    let link = "endpoints: [ \"a:eth0\", \"b:eth0\" ], ipv6: [ \"fd00::1/64\", \"fd00::2/64\" ], tc: { rate: 10mbit, delay: 5ms, queue: 100 }";
+    comes_and_goes(&two(link, HOSTS));
+}
+
+#[test]
+fn every_kind_of_switch() {
+    comes_and_goes(MIXED);
+}
+
+/// Every wiring of the table in the format, with routes, sysctls and both families.
+const MIXED: &str = r#"
+version: 1
+name: mixed
+topology:
+  nodes:
+    b1: { kind: switch, driver: if_bridge, stp: true }
+    b2: { kind: switch, driver: if_bridge, stp: true }
+    n1: { kind: switch }
+    n2: { kind: switch }
+    hub: { kind: hub }
+    r1: { kind: router }
+    h1: { kind: host, routes: [ { to: default, via: 10.0.0.1 } ] }
+    h2: { kind: host, jail: { allow.raw_sockets: "true" } }
+  links:
+    - { endpoints: [ b1, b2 ] }
+    - { endpoints: [ b2, n1 ] }
+    - { endpoints: [ n1, n2 ], tc: { delay: 5ms } }
+    - { endpoints: [ n2, hub ] }
+    - { endpoints: [ "h1:eth0", b1 ], ipv4: [ 10.0.0.2/16, ~ ] }
+    - { endpoints: [ "h2:eth0", b2 ], type: epair, ipv4: [ 10.0.0.3/16, ~ ] }
+    - { endpoints: [ "r1:lan0", hub ], ipv4: [ 10.0.0.1/16, ~ ], ipv6: [ "fd00::1/64", ~ ] }
+    - { endpoints: [ "r1:x0", "h2:x0" ], type: epair, mtu: 9000 }
+    - { endpoints: [ "r1:x1", "h2:x1" ], tc: { rate: 1mbit } }
+"#;
+
+const SELF: &str = r#"
+version: 1
+name: mine
+topology:
+  nodes:
+    me: { kind: self, sysctls: { net.inet.ip.ttl: 32 }, routes: [ { to: 10.9.0.0/16, via: 192.168.99.2 } ] }
+    h1: { kind: host }
+  links:
+    - { endpoints: [ "me:lab_a", "h1:eth0" ], ipv4: [ 192.168.99.1/24, 192.168.99.2/24 ], ipv6: [ "fd00:9::1/64", "fd00:9::2/64" ] }
+"#;
+
+#[test]
+fn the_host_itself_gets_an_end_and_gets_rid_of_it() {
+    comes_and_goes(SELF);
+}
+
+#[test]
+fn a_change_changes_only_what_it_must() {
+    let mut world = World::new(RouteMeans::Netlink);
+    let before = picture(&mut world.doors);
+    let first = model(MIXED);
+    world.up(&first);
+    for (from, to, counts) in [
+        ("10.0.0.3/16", "10.0.0.4/16", (1, 0, 0, 1)),
+        ("rate: 1mbit", "rate: 2mbit", (0, 1, 0, 0)),
+        ("mtu: 9000", "mtu: 4000", (0, 1, 0, 0)),
+    ] {
+        let changed = model(&MIXED.replace(from, to));
+        let plan = world.labs().plan(&changed).unwrap();
+        let found = plan.counts();
+        assert_eq!((found.add, found.change, found.replace, found.destroy), counts, "{}", render::text(&plan));
+        world.up(&changed);
+        world.up(&first);
+    }
+    let smaller = model(&MIXED.replace("    - { endpoints: [ \"r1:x1\", \"h2:x1\" ], tc: { rate: 1mbit } }\n", ""));
+    world.up(&smaller);
+    world.up(&first);
+    world.down(&first.lab);
+    assert_eq!(picture(&mut world.doors), before);
+}
+
+#[test]
+fn a_jail_of_somebody_else_is_left_alone() {
+    use cellblock::engine::freebsd::doors::{JAIL_CREATE, JailDoor, JailParam};
+    let mut world = World::new(RouteMeans::Netlink);
+    let parameters =
+        [JailParam::string("name", "two"), JailParam::string("path", "/"), JailParam::boolean("persist", true)];
+    world.doors.jail_set(&parameters, JAIL_CREATE).unwrap();
+    let before = picture(&mut world.doors);
+    let model = model(&two("endpoints: [ \"a:eth0\", \"b:eth0\" ]", HOSTS));
+    let error = world.labs().plan(&model).unwrap_err();
+    assert_eq!(error.kind, LabErrorKind::BadState, "{error:#?}");
+    assert!(error.hint.is_some());
+    assert_eq!(picture(&mut world.doors), before);
+}
+
+#[test]
+fn a_lab_that_was_never_there() {
+    let mut world = World::new(RouteMeans::Netlink);
+    let error = world.labs().down(&"nobody".parse().unwrap(), &mut |_| {}).unwrap_err();
+    assert_eq!((error.kind, error.kind.exit_code()), (LabErrorKind::NoSuchLab, 66));
+}
+
+#[test]
+fn what_a_pipe_cannot_do_is_refused_with_its_place() {
+    let link = "endpoints: [ \"a:eth0\", \"b:eth0\" ], tc: { loss: 1%, delay: 10s }";
+    let model = model(&two(link, HOSTS));
+    let findings = cellblock::engine::freebsd::check(&model);
+    assert_eq!(findings.iter().filter(|finding| finding.code == "E001").count(), 4, "{findings:#?}");
+    assert!(findings.iter().all(|finding| finding.labels[0].origin.is_somewhere()));
+    let error = World::new(RouteMeans::Netlink).labs().plan(&model).unwrap_err();
+    assert_eq!(error.kind.exit_code(), 65);
+}
+
+#[test]
+fn echoes_are_answered_where_they_should_be() {
+    let mut world = World::new(RouteMeans::Netlink);
+    let model = model(SELF);
+    world.up(&model);
+    let echo = |from: &str, to: &str| cellblock::lab::Probe {
+        from: from.parse().unwrap(),
+        to: to.parse().unwrap(),
+        interface: None,
+        tries: 2,
+        timeout: Duration::from_secs(1),
+    };
+    let probes = [
+        echo("h1", "192.168.99.1"),
+        echo("me", "192.168.99.2"),
+        echo("h1", "fd00:9::1"),
+        echo("h1", "192.168.99.77"),
+        echo("h1", "172.16.0.1"),
+    ];
+    let results = world.labs().probe(&model.lab, &probes).unwrap();
+    use cellblock::lab::ProbeResult::{Answered, Silent, Unreachable};
+    assert!(matches!(results[..3], [Answered { .. }, Answered { .. }, Answered { .. }]), "{results:?}");
+    assert!(matches!(results[3], Silent | Unreachable { .. }), "{results:?}");
+    assert!(
+        matches!(&results[4], Unreachable { why } if why == "no route to host" || why == "network is unreachable"),
+        "{results:?}"
+    );
+}

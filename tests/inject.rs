@@ -1,0 +1,161 @@
+//! One error, or death, at every call that an `up` or a `down` makes: afterwards the kernel is as before, or the next command
+//! finishes the work.
+
+mod support;
+
+use cellblock::engine::Records;
+use cellblock::engine::freebsd::RouteMeans;
+use cellblock::engine::freebsd::doors::Doors;
+use cellblock::lab::{ApplyOptions, LabError, LabErrorKind, Labs};
+use cellblock::model::Model;
+use cellblock::sim::{Kernel, SimDoors};
+use support::model;
+use support::picture::picture;
+
+/// Small, and with every kind of object.
+const MIXED: &str = r#"
+version: 1
+name: mixed
+topology:
+  nodes:
+    b1: { kind: switch, driver: if_bridge, stp: true }
+    n1: { kind: switch }
+    r1: { kind: router }
+    me: { kind: self, sysctls: { net.inet.ip.ttl: 32 } }
+    h1: { kind: host, routes: [ { to: default, via: 10.0.0.1 } ] }
+  links:
+    - { endpoints: [ b1, n1 ] }
+    - { endpoints: [ "h1:eth0", b1 ], type: epair, ipv4: [ 10.0.0.2/16, ~ ] }
+    - { endpoints: [ "r1:lan0", n1 ], ipv4: [ 10.0.0.1/16, ~ ], tc: { delay: 5ms } }
+    - { endpoints: [ "me:lab_a", "r1:x0" ], ipv6: [ "fd00::1/64", "fd00::2/64" ] }
+"#;
+
+fn up(doors: &mut impl Doors, records: &Records, model: &Model) -> Result<(), LabError> {
+    let mut labs = labs(doors, records);
+    let plan = labs.plan(model)?;
+    labs.apply(&plan, model, &ApplyOptions { timeout: None }, &mut |_| {}).map(drop)
+}
+
+fn down(doors: &mut impl Doors, records: &Records, model: &Model) -> Result<(), LabError> {
+    labs(doors, records).down(&model.lab, &mut |_| {}).map(drop)
+}
+
+fn labs<'d, D: Doors>(doors: &'d mut D, records: &'d Records) -> Labs<'d, D> {
+    Labs { doors, records, means: RouteMeans::Netlink, engine: "sim", entropy: [7; 16] }
+}
+
+/// The kernel after our process is gone: what it had open is closed.
+fn after_death(doors: SimDoors) -> SimDoors {
+    SimDoors::new(doors.into_kernel())
+}
+
+/// The command with a fault at one call.
+fn faulty(
+    doors: SimDoors,
+    call: u64,
+    fault: Fault,
+    command: impl FnOnce(&mut FaultyDoors<SimDoors>) -> Result<(), LabError>,
+) -> (SimDoors, Result<(), LabError>) {
+    let mut faulty = FaultyDoors::new(doors, Some((call, fault)));
+    let outcome = command(&mut faulty);
+    (faulty.into_inner(), outcome)
+}
+
+const REFUSED: Fault = Fault::Refuse(Errno::EIO);
+
+fn fresh() -> (SimDoors, tempfile::TempDir, Records) {
+    let dir = tempfile::tempdir().unwrap();
+    let records = Records::new(dir.path());
+    (SimDoors::new(Kernel::boot(1)), dir, records)
+}
+
+/// How many calls the command makes when nothing goes wrong.
+fn calls(doors: SimDoors, command: impl FnOnce(&mut FaultyDoors<SimDoors>) -> Result<(), LabError>) -> u64 {
+    let mut faulty = FaultyDoors::new(doors, None);
+    command(&mut faulty).unwrap_or_else(|error| panic!("{error:#?}"));
+    faulty.calls()
+}
+
+#[test]
+fn an_error_at_any_call_of_up() {
+    let model = model(MIXED);
+    let (doors, _dir, records) = fresh();
+    let all = calls(doors, |doors| up(doors, &records, &model));
+    for call in 1..=all {
+        let (mut doors, _dir, records) = fresh();
+        let before = picture(&mut doors);
+        let (mut doors, outcome) = faulty(doors, call, REFUSED, |doors| up(doors, &records, &model));
+        match outcome {
+            Ok(()) => down(&mut doors, &records, &model).unwrap_or_else(|error| panic!("call {call}: {error:#?}")),
+            Err(error) => assert_ne!(error.kind, LabErrorKind::NotUndone, "call {call}: {error:#?}"),
+        }
+        assert_eq!(picture(&mut doors), before, "call {call} of {all}");
+        assert!(records.labs().unwrap().is_empty(), "call {call}");
+    }
+}
+
+#[test]
+fn death_at_any_call_of_up() {
+    let model = model(MIXED);
+    let (mut doors, _dir, records) = fresh();
+    let before = picture(&mut doors);
+    let all = calls(doors, |doors| up(doors, &records, &model));
+    for call in 1..=all {
+        let (doors, _dir, records) = fresh();
+        let (doors, outcome) = faulty(doors, call, Fault::Die, |doors| up(doors, &records, &model));
+        assert!(outcome.is_err(), "call {call}");
+        let mut doors = after_death(doors);
+        if records.labs().unwrap().is_empty() {
+            assert_eq!(picture(&mut doors), before, "call {call}: nothing may exist without a record");
+            continue;
+        }
+        if call % 2 == 0 {
+            up(&mut doors, &records, &model).unwrap_or_else(|error| panic!("call {call}, up again: {error:#?}"));
+        }
+        down(&mut doors, &records, &model).unwrap_or_else(|error| panic!("call {call}, down: {error:#?}"));
+        assert_eq!(picture(&mut doors), before, "call {call} of {all}");
+        assert!(records.labs().unwrap().is_empty(), "call {call}");
+    }
+}
+
+#[test]
+fn an_error_or_death_at_any_call_of_down() {
+    let model = model(MIXED);
+    let (mut doors, _dir, records) = fresh();
+    let before = picture(&mut doors);
+    up(&mut doors, &records, &model).unwrap();
+    let all = calls(doors, |doors| down(doors, &records, &model));
+    for (call, fault) in (1..=all).flat_map(|call| [(call, REFUSED), (call, Fault::Die)]) {
+        let (mut doors, _dir, records) = fresh();
+        up(&mut doors, &records, &model).unwrap();
+        let (doors, outcome) = faulty(doors, call, fault, |doors| down(doors, &records, &model));
+        let mut doors = after_death(doors);
+        if outcome.is_err() {
+            down(&mut doors, &records, &model).unwrap_or_else(|error| panic!("{fault:?} at {call}: {error:#?}"));
+        }
+        assert_eq!(picture(&mut doors), before, "{fault:?} at {call} of {all}");
+        assert!(records.labs().unwrap().is_empty(), "{fault:?} at {call}");
+    }
+}
+
+#[test]
+fn an_error_at_any_call_of_a_change() {
+    let first = model(MIXED);
+    let second = model(
+        &MIXED.replace("10.0.0.2/16", "10.0.0.3/16").replace(", tc: { delay: 5ms }", "").replace("type: epair, ", ""),
+    );
+    let (mut doors, _dir, records) = fresh();
+    up(&mut doors, &records, &first).unwrap();
+    let all = calls(doors, |doors| up(doors, &records, &second));
+    for call in 1..=all {
+        let (mut doors, _dir, records) = fresh();
+        up(&mut doors, &records, &first).unwrap();
+        let (mut doors, outcome) = faulty(doors, call, REFUSED, |doors| up(doors, &records, &second));
+        let wanted = if outcome.is_ok() { &second } else { &first };
+        if let Err(error) = &outcome {
+            assert_ne!(error.kind, LabErrorKind::NotUndone, "call {call}: {error:#?}");
+        }
+        let plan = labs(&mut doors, &records).plan(wanted).unwrap();
+        assert!(plan.is_empty(), "call {call} of {all}:\n{}", cellblock::plan::render::text(&plan));
+    }
+}

@@ -1,0 +1,110 @@
+//! What a kernel shows to its host, in words that can be compared: everything that `down` promises to leave as it was.
+//! Counters, numbers of jails, interfaces and nodes, and neighbour caches are left out.
+
+use std::collections::BTreeMap;
+
+use cellblock::abi::Errno;
+use cellblock::engine::freebsd::doors::{
+    Actor, Doors, HostDoor, JAIL_DYING, JailDoor, JailParam, NetgraphDoor, RouteDoor, Sock, SocketDoor, SocketKind,
+};
+use cellblock::netlink::{Answer, Dialect, Requests, reply};
+use cellblock::sim::SimDoors;
+use ngsock::Transport;
+
+/// Lines that are equal if and only if nothing of note differs.
+pub fn picture(doors: &mut SimDoors) -> Vec<String> {
+    let mut lines = vec![format!("{} network stacks", doors.kernel.vnets.len())];
+    jails(doors, &mut lines);
+    stack(doors, &mut lines);
+    netgraph(doors, &mut lines);
+    for name in ["net.inet.ip.forwarding", "net.inet6.ip6.forwarding", "net.inet.ip.ttl", "net.inet6.ip6.dad_count"] {
+        lines.push(format!("{name} {:?}", doors.sysctl_get(Actor::Host, name)));
+    }
+    lines
+}
+
+fn jails(doors: &mut SimDoors, lines: &mut Vec<String>) {
+    let mut last = 0;
+    loop {
+        let mut parameters = [JailParam::int("lastjid", last), JailParam::string_buffer("name")];
+        match doors.jail_get(&mut parameters, JAIL_DYING) {
+            Ok(jid) => {
+                lines.push(format!("jail {}", parameters[1].as_string().unwrap()));
+                last = jid.0;
+            }
+            Err(refusal) => {
+                assert_eq!(refusal.errno, Errno::ENOENT);
+                return;
+            }
+        }
+    }
+}
+
+fn stack(doors: &mut SimDoors, lines: &mut Vec<String>) {
+    let sock = doors.open(Actor::Host, SocketKind::Netlink).unwrap();
+    let mut requests = Requests::new(Dialect::FREEBSD, 1);
+    requests.links();
+    requests.addresses(None);
+    requests.routes();
+    doors.route_send(sock, requests.bytes()).unwrap();
+    let mut names = BTreeMap::new();
+    let mut buffer = Vec::new();
+    let mut found = Vec::new();
+    while doors.route_receive(sock, &mut buffer).unwrap() {
+        for reply in reply::read(&buffer) {
+            match reply.answer {
+                Answer::Link { link, .. } => {
+                    names.insert(link.index, link.name.clone());
+                    found.push(format!(
+                        "interface {} flags {:x} mtu {} mac {:?} description {:?} carrier {}",
+                        link.name, link.flags, link.mtu, link.mac, link.description, link.carrier
+                    ));
+                }
+                Answer::Address { address, .. } => {
+                    let name = names.get(&address.index);
+                    found.push(format!("address {}/{} on {name:?}", address.address, address.prefix));
+                }
+                Answer::Route { route, .. } => {
+                    let hops: Vec<_> = route.hops.iter().map(|hop| hop.gateway).collect();
+                    found.push(format!("route {}/{} {:x} {hops:?}", route.destination, route.prefix, route.flags));
+                }
+                _ => {}
+            }
+        }
+    }
+    doors.close(sock);
+    found.sort();
+    lines.extend(found);
+}
+
+struct Wire<'d>(&'d mut SimDoors, Sock);
+
+impl Transport for Wire<'_> {
+    fn send(&mut self, path: &[u8], datagram: &[u8]) -> Result<(), Errno> {
+        self.0.netgraph_send(self.1, path, datagram)
+    }
+
+    fn receive(&mut self, buffer: &mut Vec<u8>) -> Result<Option<Vec<u8>>, Errno> {
+        self.0.netgraph_receive(self.1, buffer)
+    }
+}
+
+fn netgraph(doors: &mut SimDoors, lines: &mut Vec<String>) {
+    let Ok(sock) = doors.open(Actor::Host, SocketKind::Netgraph) else { return };
+    let nodes = ngsock::Client::new(Wire(doors, sock)).list_nodes().unwrap();
+    doors.close(sock);
+    let mut found: Vec<String> = nodes
+        .0
+        .iter()
+        .filter(|node| node.kind.as_str() != Some("socket"))
+        .map(|node| format!("node {:?} {:?} {} hooks", node.name.as_str(), node.kind.as_str(), node.hooks))
+        .collect();
+    found.sort();
+    lines.extend(found);
+}
+
+/// Compile-time proof that the simulator is behind all doors.
+#[allow(dead_code, reason = "a bound, not a call")]
+fn is_a_kernel(doors: SimDoors) -> impl Doors {
+    doors
+}
