@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::names::{self, NetgraphNames};
 use super::object::{
     Address, Eiface, Epair, Hook, Hooks, IfBridge, Jail, Member, Name, Netgraph, NetgraphKind, Nic, Object,
-    PipeDirection, PipeSettings, Place, Placement, Route, Sysctl, Up,
+    PipeDirection, PipeSettings, Place, Placement, Route, Shape, Sysctl, Up,
 };
 use super::{Graph, GraphError, Owner};
 use crate::model::{Link, Model, Mtu, Node, NodeId, NodeKind, Shaping, SwitchDriver, Wire};
@@ -249,10 +249,10 @@ impl Builder<'_> {
         });
         if shaped {
             let name = self.netgraph_name([&link.identity, "pipe"]);
-            let kind = NetgraphKind::Pipe(pipe_settings(link));
-            self.push(Object::Netgraph(Netgraph { name: name.clone(), kind }));
+            self.push(Object::Netgraph(Netgraph { name: name.clone(), kind: NetgraphKind::Pipe }));
             self.push(Object::Hooks(Hooks::new(a, Hook::new(&name, "upper"))));
             self.push(Object::Hooks(Hooks::new(Hook::new(&name, "lower"), b)));
+            self.push(Object::Shape(Shape { pipe: name, settings: pipe_settings(link) }));
         } else {
             self.push(Object::Hooks(Hooks::new(a, b)));
         }

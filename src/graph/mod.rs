@@ -17,7 +17,7 @@ use crate::model::LabName;
 pub use build::{Numbering, build, is_shaped, place_of};
 pub use object::{
     Address, Eiface, Epair, Hook, Hooks, IfBridge, Jail, Member, Name, Netgraph, NetgraphKind, Nic, Object, ObjectId,
-    PipeDirection, PipeSettings, Place, Placement, Route, Sysctl, Up,
+    PipeDirection, PipeSettings, Place, Placement, Route, Shape, Sysctl, Up,
 };
 
 /// The sysctl that says how often an IPv6 address is probed for before it may be used.
@@ -273,6 +273,10 @@ impl<'g> Finder<'g> {
                 want(ObjectId::Jail(Place::Lab));
             }
             Object::Hooks(hooks) => hooks.ends.iter().for_each(|end| want(ObjectId::Netgraph(end.node.clone()))),
+            Object::Shape(shape) => {
+                want(ObjectId::Netgraph(shape.pipe.clone()));
+                self.graph.hooks.get(&shape.pipe).into_iter().flatten().copied().for_each(&mut found);
+            }
             Object::Placement(placement) => {
                 want(ObjectId::Jail(placement.place.clone()));
                 self.graph.makers.get(&placement.nic).copied().into_iter().for_each(found);

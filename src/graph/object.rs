@@ -49,6 +49,8 @@ pub enum Object {
     IfBridge(IfBridge),
     /// Two hooks joined.
     Hooks(Hooks),
+    /// What an ng_pipe does.
+    Shape(Shape),
     /// An interface given to a node, under the author's name.
     Placement(Placement),
     /// An if_bridge membership.
@@ -88,8 +90,8 @@ pub enum NetgraphKind {
     Bridge,
     /// ng_hub, persistent.
     Hub,
-    /// ng_pipe.
-    Pipe(PipeSettings),
+    /// ng_pipe; what it does is a [`Shape`].
+    Pipe,
     /// A type that we never make: seen in the lab jail, to be removed.
     Stray(String),
 }
@@ -101,7 +103,7 @@ impl NetgraphKind {
         match self {
             Self::Bridge => "bridge",
             Self::Hub => "hub",
-            Self::Pipe(_) => "pipe",
+            Self::Pipe => "pipe",
             Self::Stray(name) => name,
         }
     }
@@ -116,6 +118,15 @@ pub struct PipeSettings {
     pub downstream: PipeDirection,
     /// The other way.
     pub upstream: PipeDirection,
+}
+
+/// What an ng_pipe does. A hook that is joined anew begins without settings (`sys/netgraph/ng_pipe.c:284`), so this comes after both.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shape {
+    /// The pipe.
+    pub pipe: Name,
+    /// Its settings.
+    pub settings: PipeSettings,
 }
 
 /// One direction of an ng_pipe.
@@ -312,6 +323,8 @@ pub enum ObjectId {
     IfBridge(Name),
     /// By the first end.
     Hooks(Hook),
+    /// By the pipe.
+    Shape(Name),
     /// By the interface's name in the lab jail.
     Placement(Name),
     /// By the member: nothing is a member of two bridges.
@@ -337,6 +350,7 @@ impl Object {
             Self::Epair(epair) => ObjectId::Epair(epair.ends[0].name.clone()),
             Self::IfBridge(bridge) => ObjectId::IfBridge(bridge.nic.name.clone()),
             Self::Hooks(hooks) => ObjectId::Hooks(hooks.ends[0].clone()),
+            Self::Shape(shape) => ObjectId::Shape(shape.pipe.clone()),
             Self::Placement(placement) => ObjectId::Placement(placement.nic.clone()),
             Self::Member(member) => ObjectId::Member(member.member.clone()),
             Self::Sysctl(sysctl) => ObjectId::Sysctl(sysctl.place.clone(), sysctl.name.clone()),

@@ -105,3 +105,17 @@ impl fmt::Display for LabError {
 }
 
 impl std::error::Error for LabError {}
+
+/// Why a command did not run in a node.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum ExecError {
+    /// Before it came to that: exit 66 for what is not there, else 125.
+    #[error("{0}")]
+    Lab(LabError),
+    /// Exit 127.
+    #[error("no such program")]
+    NotFound,
+    /// Exit 126.
+    #[error("cannot be executed")]
+    NotExecutable,
+}

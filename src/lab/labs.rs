@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use super::error::{LabError, LabErrorKind};
-use super::types::{Applied, ApplyOptions, Progress};
+use super::error::{ExecError, LabError, LabErrorKind};
+use super::types::{Applied, ApplyOptions, Probe, ProbeResult, Progress};
 use super::words;
-use crate::engine::freebsd::doors::Doors;
+use crate::engine::freebsd::doors::{Doors, ExecuteError, Exit, Stream};
 use crate::engine::freebsd::{self, FreeBsd, RouteMeans};
-use crate::engine::{Engine, Event, Phase, Record, Records, run, run_forward};
+use crate::engine::{Echo, Engine, Event, Phase, Record, Records, run, run_forward};
 use crate::graph::{self, Graph, Numbering, Object, ObjectId, Place, Sysctl};
-use crate::model::{LabName, Model};
+use crate::model::{LabName, Model, NodeName};
 use crate::plan::{self, Observed, Plan, Planned, Scope, Step};
 
 /// How often and how long at a time to wait for addresses that are being probed for.
@@ -296,16 +296,53 @@ impl<D: Doors> Labs<'_, D> {
         Ok(self.observe_known(lab, &known)?.0)
     }
 
-    /// The engine of a lab that exists, with the record it was made by.
-    pub(super) fn with_lab<T>(
+    /// Sends echoes, many at once; results in the order of `probes`.
+    ///
+    /// # Errors
+    /// As [`super::Site::probe`].
+    pub fn probe(&mut self, lab: &LabName, probes: &[Probe]) -> Result<Vec<ProbeResult>, LabError> {
+        let (mut engine, model) = self.present(lab)?;
+        let echo = |probe: &Probe| {
+            Ok(Echo {
+                from: words::station(&model, &probe.from)?,
+                to: probe.to,
+                interface: probe.interface.clone(),
+                tries: probe.tries,
+                timeout: probe.timeout,
+            })
+        };
+        let echoes = probes.iter().map(echo).collect::<Result<Vec<Echo>, LabError>>()?;
+        let results = engine.probe(&echoes).map_err(words::refused)?;
+        Ok(results.into_iter().map(ProbeResult::from).collect())
+    }
+
+    /// Runs a command in a node.
+    ///
+    /// # Errors
+    /// As [`super::Site::exec`].
+    pub fn exec(
         &mut self,
         lab: &LabName,
-        act: impl FnOnce(&mut FreeBsd<'_, D>, &Record) -> Result<T, LabError>,
-    ) -> Result<T, LabError> {
+        node: &NodeName,
+        command: &[String],
+        output: &mut dyn FnMut(Stream, &[u8]),
+    ) -> Result<Exit, ExecError> {
+        let (mut engine, model) = self.present(lab).map_err(ExecError::Lab)?;
+        let place = words::station(&model, node).map_err(ExecError::Lab)?;
+        let jid = engine.jail_of(&place).map_err(|error| ExecError::Lab(words::unreadable(error)))?;
+        self.doors.execute(jid, command, output).map_err(|error| match error {
+            ExecuteError::NotFound => ExecError::NotFound,
+            ExecuteError::NotExecutable => ExecError::NotExecutable,
+            ExecuteError::Kernel(errno) => ExecError::Lab(words::not_executed(node, errno)),
+        })
+    }
+
+    /// The engine of a lab that exists, and the model it was made of.
+    fn present(&mut self, lab: &LabName) -> Result<(FreeBsd<'_, D>, Model), LabError> {
         let record = self.records.read(lab)?;
         let record = self.of_this_boot(record).ok_or_else(|| words::no_such_lab(lab))?;
-        let mut engine = FreeBsd::new(self.doors, lab.clone(), &record.token, self.means);
-        act(&mut engine, &record)
+        let engine = FreeBsd::new(self.doors, lab.clone(), &record.token, self.means);
+        Ok((engine, record.model))
     }
 }
 

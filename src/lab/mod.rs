@@ -6,18 +6,27 @@ mod names;
 mod types;
 mod words;
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use crate::diagnostic::Diagnostic;
 use crate::engine::freebsd::doors::{Exit, Stream};
+use crate::engine::freebsd::{self, RouteMeans};
+use crate::engine::{Lock, Phase, Records};
+use crate::graph;
 use crate::model::{LabName, Model, NodeName};
 use crate::plan::{Observed, Plan};
+use crate::sim::{Kernel, SimDoors, persist};
 
-pub use error::{LabError, LabErrorKind};
+pub use error::{ExecError, LabError, LabErrorKind};
+pub use labs::Labs;
 pub use types::{
     Access, Applied, ApplyOptions, EngineKind, LabState, LabSummary, NameRow, Probe, ProbeResult, Progress,
     RouteDoorKind, SiteOptions,
 };
+
+/// The simulated kernel's file in a state directory.
+const KERNEL: &str = "sim.kernel";
 
 /// The engine that `--engine auto` means on this system, and one line saying which and why.
 #[must_use]
@@ -27,14 +36,24 @@ pub fn choose_engine() -> (EngineKind, String) {
 
 /// What the engine cannot do of a model, or will do otherwise than written; for `validate` and before a plan.
 #[must_use]
-pub fn check(_engine: EngineKind, _model: &Model) -> Vec<Diagnostic> {
-    Vec::new()
+pub fn check(engine: EngineKind, model: &Model) -> Vec<Diagnostic> {
+    match engine {
+        EngineKind::FreeBsd | EngineKind::Sim => freebsd::check(model),
+        EngineKind::Linux => Vec::new(),
+    }
 }
 
 /// The labs of one engine in one state directory.
 #[derive(Debug)]
 pub struct Site {
     kind: EngineKind,
+    records: Records,
+    /// Held while something may be changed.
+    lock: Option<Lock>,
+    doors: SimDoors,
+    kernel_file: PathBuf,
+    means: RouteMeans,
+    entropy: [u8; 16],
 }
 
 impl Site {
@@ -43,16 +62,49 @@ impl Site {
     /// # Errors
     /// `NoEngine` (69) if `kind` is not built for this system, `Locked` (75) with who holds it, `BadState` (78) if a file of the
     /// state directory is damaged or foreign, `NotPermitted` (77).
-    pub fn open(_kind: EngineKind, _options: SiteOptions) -> Result<Self, LabError> {
-        Err(not_yet())
+    pub fn open(kind: EngineKind, options: SiteOptions) -> Result<Self, LabError> {
+        if kind != EngineKind::Sim {
+            let message = format!("engine {} is not built for this system", kind.name());
+            return Err(LabError::new(LabErrorKind::NoEngine, message).hint("`--engine sim` runs everywhere"));
+        }
+        let lock = match options.access {
+            Access::Look => None,
+            Access::Change => {
+                fs::create_dir_all(&options.state_dir)
+                    .map_err(|error| words::unusable_file(&options.state_dir, &error))?;
+                Some(Lock::take(&options.state_dir.join("lock"), &options.holder, options.wait)?)
+            }
+        };
+        let kernel_file = options.state_dir.join(KERNEL);
+        let [a, b, c, d, e, f, g, h, ..] = options.entropy;
+        let kernel = match persist::load(&kernel_file) {
+            Ok(kernel) => kernel,
+            Err(persist::LoadError::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => {
+                Kernel::boot(u64::from_le_bytes([a, b, c, d, e, f, g, h]))
+            }
+            Err(error) => return Err(words::unusable_kernel(&kernel_file, &error)),
+        };
+        Ok(Self {
+            kind,
+            records: Records::new(&options.state_dir),
+            lock,
+            doors: SimDoors::new(kernel),
+            kernel_file,
+            means: match options.route_door {
+                RouteDoorKind::Netlink => RouteMeans::Netlink,
+                RouteDoorKind::Rtsock => RouteMeans::Rtsock,
+            },
+            entropy: options.entropy,
+        })
     }
 
     /// Which engine a lab of that name was made with, by its record alone, without opening anything else.
     ///
     /// # Errors
     /// `BadState` if its record cannot be read.
-    pub fn engine_of(_state_dir: &Path, _lab: &LabName) -> Result<Option<EngineKind>, LabError> {
-        Err(not_yet())
+    pub fn engine_of(state_dir: &Path, lab: &LabName) -> Result<Option<EngineKind>, LabError> {
+        let record = Records::new(state_dir).read(lab)?;
+        Ok(record.and_then(|record| EngineKind::named(&record.engine)))
     }
 
     /// Whose engine this is.
@@ -66,31 +118,45 @@ impl Site {
     /// # Errors
     /// `BadState` if a record cannot be read.
     pub fn labs(&self) -> Result<Vec<LabSummary>, LabError> {
-        Err(not_yet())
+        let boot = &self.doors.kernel.boot;
+        let mut labs = Vec::new();
+        for name in self.records.labs()? {
+            let Some(record) = self.records.read(&name)? else { continue };
+            let state = match record.phase {
+                _ if record.boot != *boot => LabState::Gone,
+                Phase::Up => LabState::Up,
+                Phase::Applying | Phase::Removing => LabState::Unfinished,
+            };
+            let (nodes, links) = (record.model.nodes.len(), record.model.links.len());
+            let engine = EngineKind::named(&record.engine).unwrap_or(self.kind);
+            labs.push(LabSummary { name, engine, state, nodes, links });
+        }
+        Ok(labs)
     }
 
     /// The model that a lab was made from (origins are gone).
     ///
     /// # Errors
     /// `NoSuchLab`, `BadState`.
-    pub fn model(&self, _lab: &LabName) -> Result<Model, LabError> {
-        Err(not_yet())
+    pub fn model(&self, lab: &LabName) -> Result<Model, LabError> {
+        let record = self.records.read(lab)?.ok_or_else(|| words::no_such_lab(lab))?;
+        Ok(record.model)
     }
 
     /// What must change for the kernel to hold `model`; reads, changes nothing.
     ///
     /// # Errors
     /// `File` with diagnostics, `BadState`, `Refused` if the kernel cannot be read.
-    pub fn plan(&mut self, _model: &Model) -> Result<Plan, LabError> {
-        Err(not_yet())
+    pub fn plan(&mut self, model: &Model) -> Result<Plan, LabError> {
+        self.inner().plan(model)
     }
 
     /// What must change for nothing of the lab to be left.
     ///
     /// # Errors
     /// `NoSuchLab`, and as [`Site::plan`].
-    pub fn plan_down(&mut self, _lab: &LabName) -> Result<Plan, LabError> {
-        Err(not_yet())
+    pub fn plan_down(&mut self, lab: &LabName) -> Result<Plan, LabError> {
+        self.inner().plan_down(lab)
     }
 
     /// Carries out a plan; `model` is what it was made of, `None` for a plan to take a lab down.
@@ -99,12 +165,16 @@ impl Site {
     /// `Refused` when everything was undone, `NotUndone` with what is left.
     pub fn apply(
         &mut self,
-        _plan: &Plan,
-        _model: Option<&Model>,
-        _options: &ApplyOptions,
-        _progress: &mut dyn FnMut(Progress),
+        plan: &Plan,
+        model: Option<&Model>,
+        options: &ApplyOptions,
+        progress: &mut dyn FnMut(Progress),
     ) -> Result<Applied, LabError> {
-        Err(not_yet())
+        self.may_change()?;
+        match model {
+            Some(model) => self.inner().apply(plan, model, options, progress),
+            None => self.inner().down(&plan.lab, progress),
+        }
     }
 
     /// Takes a lab down: by its record alone, after a crash too.
@@ -113,27 +183,30 @@ impl Site {
     /// `NoSuchLab`, `NotUndone` with what will not die.
     pub fn down(
         &mut self,
-        _lab: &LabName,
+        lab: &LabName,
         _options: &ApplyOptions,
-        _progress: &mut dyn FnMut(Progress),
+        progress: &mut dyn FnMut(Progress),
     ) -> Result<Applied, LabError> {
-        Err(not_yet())
+        self.may_change()?;
+        self.inner().down(lab, progress)
     }
 
     /// What the kernel holds of a lab now.
     ///
     /// # Errors
     /// `NoSuchLab`, `Refused` if the kernel cannot be read.
-    pub fn observe(&mut self, _lab: &LabName) -> Result<Observed, LabError> {
-        Err(not_yet())
+    pub fn observe(&mut self, lab: &LabName) -> Result<Observed, LabError> {
+        self.inner().observe(lab)
     }
 
     /// Kernel names and the author's names of everything in a lab.
     ///
     /// # Errors
-    /// As [`Site::observe`].
-    pub fn names(&mut self, _lab: &LabName) -> Result<Vec<NameRow>, LabError> {
-        Err(not_yet())
+    /// `NoSuchLab`, `BadState`.
+    pub fn names(&mut self, lab: &LabName) -> Result<Vec<NameRow>, LabError> {
+        let record = self.records.read(lab)?.ok_or_else(|| words::no_such_lab(lab))?;
+        let graph = graph::build(&record.model, &mut record.numbering.clone())?;
+        Ok(names::rows(lab, &graph))
     }
 
     /// Runs a command in a node (in the simulator: one of its built-in ones).
@@ -142,20 +215,20 @@ impl Site {
     /// `NoSuchLab` for a lab, or a node with a stack, that is not there; why it could not be run is an [`ExecError`].
     pub fn exec(
         &mut self,
-        _lab: &LabName,
-        _node: &NodeName,
-        _command: &[String],
-        _output: &mut dyn FnMut(Stream, &[u8]),
+        lab: &LabName,
+        node: &NodeName,
+        command: &[String],
+        output: &mut dyn FnMut(Stream, &[u8]),
     ) -> Result<Exit, ExecError> {
-        Err(ExecError::Lab(not_yet()))
+        self.inner().exec(lab, node, command, output)
     }
 
     /// Sends echoes, many at once; results in the order of `probes`.
     ///
     /// # Errors
     /// `NoSuchLab` for a lab or a node that is not there, `Refused` if a prober could not be set up.
-    pub fn probe(&mut self, _lab: &LabName, _probes: &[Probe]) -> Result<Vec<ProbeResult>, LabError> {
-        Err(not_yet())
+    pub fn probe(&mut self, lab: &LabName, probes: &[Probe]) -> Result<Vec<ProbeResult>, LabError> {
+        self.inner().probe(lab, probes)
     }
 
     /// Saves the simulated kernel (opened with [`Access::Change`]) and lets the lock go.
@@ -163,24 +236,27 @@ impl Site {
     /// # Errors
     /// `BadState` if it cannot be written.
     pub fn close(self) -> Result<(), LabError> {
+        if self.lock.is_some() {
+            persist::save(&self.doors.kernel, &self.kernel_file)
+                .map_err(|error| words::unsaved_kernel(&self.kernel_file, &error))?;
+        }
         Ok(())
     }
-}
 
-/// Why a command did not run in a node.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum ExecError {
-    /// Before it came to that: exit 66 for what is not there, else 125.
-    #[error("{0}")]
-    Lab(LabError),
-    /// Exit 127.
-    #[error("no such program")]
-    NotFound,
-    /// Exit 126.
-    #[error("cannot be executed")]
-    NotExecutable,
-}
+    fn inner(&mut self) -> Labs<'_, SimDoors> {
+        Labs {
+            doors: &mut self.doors,
+            records: &self.records,
+            means: self.means,
+            engine: self.kind.name(),
+            entropy: self.entropy,
+        }
+    }
 
-fn not_yet() -> LabError {
-    LabError::new(LabErrorKind::Bug, "this engine is being built")
+    fn may_change(&self) -> Result<(), LabError> {
+        match self.lock {
+            Some(_) => Ok(()),
+            None => Err(LabError::new(LabErrorKind::Bug, "the site was opened to look only")),
+        }
+    }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::diff::{self, Attribute, Fate};
 use super::{Action, Change, Plan, Planned, Step, words};
 use crate::graph::{
-    Eiface, Epair, Graph, Hooks, IfBridge, NetgraphKind, Nic, Numbering, Object, ObjectId, Owner, Place,
+    Eiface, Epair, Graph, Hooks, IfBridge, NetgraphKind, Nic, Numbering, Object, ObjectId, Owner, PipeSettings, Place,
 };
 
 /// What must happen for a kernel that holds `observed` to hold `desired`.
@@ -135,6 +135,9 @@ impl Builder<'_> {
             Object::Hooks(hooks) => {
                 Some(hooks).filter(going).map(|hooks| Step::Part(hooks.clone())).into_iter().collect()
             }
+            Object::Shape(shape) => {
+                vec![Step::SetPipe { node: shape.pipe.clone(), from: shape.settings, to: PipeSettings::default() }]
+            }
             Object::Placement(placement) => {
                 let back = Step::Rename {
                     place: placement.place.clone(),
@@ -166,8 +169,7 @@ impl Builder<'_> {
         match object {
             Object::Jail(jail) => vec![Step::CreateJail(jail.clone())],
             Object::Netgraph(node) => {
-                let pipe = matches!(node.kind, NetgraphKind::Pipe(_));
-                let from = if pipe { self.birth(&node.name) } else { None };
+                let from = if node.kind == NetgraphKind::Pipe { self.birth(&node.name) } else { None };
                 vec![Step::CreateNetgraph { node: node.clone(), from }]
             }
             Object::Eiface(eiface) => {
@@ -179,6 +181,9 @@ impl Builder<'_> {
             Object::Hooks(hooks) => {
                 let made = self.joined.contains_key(&object.id());
                 if made { Vec::new() } else { vec![Step::Join(hooks.clone())] }
+            }
+            Object::Shape(shape) => {
+                vec![Step::SetPipe { node: shape.pipe.clone(), from: PipeSettings::default(), to: shape.settings }]
             }
             Object::Placement(placement) => {
                 let place = placement.place.clone();
@@ -230,12 +235,9 @@ impl Builder<'_> {
                     to.keys().filter_map(|name| Some((name.clone(), old.parameters.get(name)?.clone()))).collect();
                 vec![Step::SetJail { place: new.place.clone(), from, to }]
             }
-            (Object::Netgraph(old), Object::Netgraph(new)) => match (&old.kind, &new.kind) {
-                (NetgraphKind::Pipe(from), NetgraphKind::Pipe(to)) => {
-                    vec![Step::SetPipe { node: new.name.clone(), from: *from, to: *to }]
-                }
-                _ => Vec::new(),
-            },
+            (Object::Shape(old), Object::Shape(new)) => {
+                vec![Step::SetPipe { node: new.pipe.clone(), from: old.settings, to: new.settings }]
+            }
             (Object::Eiface(Eiface { nic: old, .. }), Object::Eiface(Eiface { nic: new, .. }))
             | (Object::IfBridge(IfBridge { nic: old }), Object::IfBridge(IfBridge { nic: new })) => {
                 self.nic_changes(old, new)

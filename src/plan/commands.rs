@@ -142,18 +142,15 @@ impl Writer<'_> {
         } else {
             let theirs = match kind {
                 NetgraphKind::Bridge => "link0",
-                NetgraphKind::Pipe(_) => "upper",
+                NetgraphKind::Pipe => "upper",
                 NetgraphKind::Hub | NetgraphKind::Stray(_) => "tmp",
             };
             let keep = match kind {
                 NetgraphKind::Bridge | NetgraphKind::Hub => "msg .:tmp setpersistent\\n",
-                NetgraphKind::Pipe(_) | NetgraphKind::Stray(_) => "",
+                NetgraphKind::Pipe | NetgraphKind::Stray(_) => "",
             };
             let script = format!("mkpeer . {} tmp {theirs}\\nname .:tmp {name}\\n{keep}", kind.type_name());
             say(format!("printf '{script}' | {}", self.ngctl("-f -")));
-        }
-        if let NetgraphKind::Pipe(settings) = kind {
-            self.set_pipe(name, settings, say);
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::words;
-use crate::graph::{Graph, NetgraphKind, Nic, Object, ObjectId, PipeSettings, Place};
+use crate::graph::{Graph, Nic, Object, ObjectId, PipeSettings, Place};
 
 /// What becomes of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,10 +92,10 @@ fn compare((observed, old): (&Graph, &Object), (desired, new): (&Graph, &Object)
                 found.differ(name, before.unwrap_or_default(), value.clone(), creation_only(name));
             }
         }
-        (Object::Netgraph(old), Object::Netgraph(new)) => match (&old.kind, &new.kind) {
-            (NetgraphKind::Pipe(old), NetgraphKind::Pipe(new)) => found.pipe(old, new),
-            (old, new) => found.differ("type", old.type_name(), new.type_name(), true),
-        },
+        (Object::Netgraph(old), Object::Netgraph(new)) => {
+            found.differ("type", old.kind.type_name(), new.kind.type_name(), true);
+        }
+        (Object::Shape(old), Object::Shape(new)) => found.pipe(&old.settings, &new.settings),
         (Object::Eiface(old), Object::Eiface(new)) => found.nic("", &old.nic, &new.nic),
         (Object::IfBridge(old), Object::IfBridge(new)) => found.nic("", &old.nic, &new.nic),
         (Object::Epair(old), Object::Epair(new)) => {

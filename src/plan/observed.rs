@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::graph::{
     Address, Eiface, Epair, Graph, GraphError, Hook, Hooks, IfBridge, Jail, Member, Name, Netgraph, NetgraphKind, Nic,
-    Object, ObjectId, Owner, PipeSettings, Place, Placement, Route, Sysctl, Up,
+    Object, ObjectId, Owner, PipeSettings, Place, Placement, Route, Shape, Sysctl, Up,
 };
 use crate::model::{Mac, Mtu};
 
@@ -106,9 +106,9 @@ pub struct ObservedInterface {
     pub up: bool,
     /// Whether it has a carrier.
     pub carrier: bool,
-    /// The name it was born with: `epair3a`.
-    pub born: Option<Name>,
-    /// Its addresses, those that the kernel makes itself left out.
+    /// What made it: `epair`, `bridge`; an eiface has none.
+    pub cloner: Option<Name>,
+    /// Its addresses.
     pub addresses: BTreeSet<IpNetwork>,
     /// Addresses that are not usable yet, or never will be: tentative, duplicated.
     pub unusable: BTreeSet<IpNetwork>,
@@ -143,6 +143,14 @@ impl Observed {
 
     fn interface(&self, place: &Place, name: &str) -> Option<&ObservedInterface> {
         self.interfaces.get(place)?.get(name)
+    }
+}
+
+/// Addresses that a kernel gives to interfaces by itself.
+fn is_the_kernels(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(_) => false,
+        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unicast_link_local(),
     }
 }
 
@@ -206,13 +214,16 @@ impl Reader<'_> {
                     }
                 }
                 other => {
-                    let kind = match (other, node.pipe) {
-                        ("bridge", _) => NetgraphKind::Bridge,
-                        ("hub", _) => NetgraphKind::Hub,
-                        ("pipe", Some(settings)) => NetgraphKind::Pipe(settings),
-                        (other, _) => NetgraphKind::Stray(other.to_owned()),
+                    let kind = match other {
+                        "bridge" => NetgraphKind::Bridge,
+                        "hub" => NetgraphKind::Hub,
+                        "pipe" => NetgraphKind::Pipe,
+                        other => NetgraphKind::Stray(other.to_owned()),
                     };
                     self.push(Object::Netgraph(Netgraph { name: name.clone(), kind }));
+                    if let Some(settings) = node.pipe {
+                        self.push(Object::Shape(Shape { pipe: name.clone(), settings }));
+                    }
                 }
             }
         }
@@ -335,8 +346,9 @@ impl Reader<'_> {
     fn interface(&mut self, place: &Place, name: &Name, seen: &ObservedInterface, placed: bool) {
         let own = placed || (&**name == "lo0" && matches!(place, Place::Node(_)));
         for net in &seen.addresses {
+            let known = self.is_known(&ObjectId::Address(place.clone(), name.clone(), net.ip()));
             let address = Address { place: place.clone(), interface: name.clone(), net: *net };
-            if own || self.is_known(&ObjectId::Address(place.clone(), name.clone(), net.ip())) {
+            if known || (own && !is_the_kernels(net.ip())) {
                 self.push(Object::Address(address));
             }
         }

@@ -12,13 +12,14 @@ pub(super) fn describe(graph: &Graph, object: &Object) -> (&'static str, String)
         Object::Netgraph(node) => match &node.kind {
             NetgraphKind::Bridge => ("ng_bridge", node.name.to_string()),
             NetgraphKind::Hub => ("ng_hub", node.name.to_string()),
-            NetgraphKind::Pipe(_) => ("ng_pipe", node.name.to_string()),
+            NetgraphKind::Pipe => ("ng_pipe", node.name.to_string()),
             NetgraphKind::Stray(kind) => ("netgraph node", format!("{} of type {kind}", node.name)),
         },
         Object::Eiface(eiface) => ("eiface", eiface.nic.of().to_owned()),
         Object::Epair(epair) => ("epair", format!("{} and {}", epair.ends[0].of(), epair.ends[1].of())),
         Object::IfBridge(bridge) => ("if_bridge", bridge.nic.of().to_owned()),
         Object::Hooks(hooks) => ("hooks", format!("{} - {}", hooks.ends[0], hooks.ends[1])),
+        Object::Shape(shape) => ("shape", shape.pipe.to_string()),
         Object::Placement(placement) => ("placement", format!("{} in {}", placement.name, placement.place)),
         Object::Member(member) => {
             ("member", format!("{} of {}", nic_of(graph, &member.member), nic_of(graph, &member.bridge)))
@@ -51,11 +52,7 @@ pub(super) fn attributes(object: &Object) -> Vec<(String, String)> {
     let mut say = |name: &str, value: String| found.push((name.to_owned(), value));
     match object {
         Object::Jail(jail) => jail.parameters.iter().for_each(|(name, value)| say(name, value.clone())),
-        Object::Netgraph(node) => {
-            if let NetgraphKind::Pipe(settings) = &node.kind {
-                found.extend(pipe(settings));
-            }
-        }
+        Object::Shape(shape) => found.extend(pipe(&shape.settings)),
         Object::Eiface(eiface) => {
             say("node", eiface.node.to_string());
             nic("", &eiface.nic, say);
@@ -73,7 +70,7 @@ pub(super) fn attributes(object: &Object) -> Vec<(String, String)> {
         }
         Object::Sysctl(sysctl) => say("value", sysctl.value.clone()),
         Object::Route(route) => say("via", route.via.to_string()),
-        Object::Hooks(_) | Object::Address(_) | Object::Up(_) => {}
+        Object::Netgraph(_) | Object::Hooks(_) | Object::Address(_) | Object::Up(_) => {}
     }
     found
 }

@@ -38,7 +38,7 @@ fn modules(step: &Step) -> &'static [&'static str] {
         Step::CreateNetgraph { node, .. } => match node.kind {
             NetgraphKind::Bridge => &["ng_socket", "ng_bridge"],
             NetgraphKind::Hub => &["ng_socket", "ng_hub"],
-            NetgraphKind::Pipe(_) => &["ng_socket", "ng_pipe"],
+            NetgraphKind::Pipe => &["ng_socket", "ng_pipe"],
             NetgraphKind::Stray(_) => &[],
         },
         Step::CreateEpair(_) => &["if_epair"],

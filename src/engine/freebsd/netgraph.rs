@@ -58,7 +58,7 @@ impl<D: Doors> FreeBsd<'_, D> {
         let (kind, hook) = match &node.kind {
             NetgraphKind::Bridge => (bridge::TYPE, bridge::LinkHook::link(0).expect("0 is a link number").name()),
             NetgraphKind::Hub => (hub::TYPE, temporary()),
-            NetgraphKind::Pipe(_) => (pipe::TYPE, pipe::HOOK_UPPER),
+            NetgraphKind::Pipe => (pipe::TYPE, pipe::HOOK_UPPER),
             NetgraphKind::Stray(kind) => {
                 return Err(EngineError::strange(
                     &*node.name,
@@ -74,10 +74,7 @@ impl<D: Doors> FreeBsd<'_, D> {
                 client.call(&birth.path, &bridge::SetPersistent).map_err(|e| failed(&node.name, e))?
             }
             NetgraphKind::Hub => client.call(&birth.path, &hub::SetPersistent).map_err(|e| failed(&node.name, e))?,
-            NetgraphKind::Pipe(_) | NetgraphKind::Stray(_) => {}
-        }
-        if let NetgraphKind::Pipe(settings) = &node.kind {
-            self.set_pipe(session, &node.name, settings)?;
+            NetgraphKind::Pipe | NetgraphKind::Stray(_) => {}
         }
         self.let_go(session, &node.name, birth)
     }

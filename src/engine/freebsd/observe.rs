@@ -118,7 +118,7 @@ impl<D: Doors> FreeBsd<'_, D> {
     }
 
     fn see_bridges(&mut self, observed: &mut Observed, session: &mut Session) -> Result<(), EngineError> {
-        let is_bridge = |seen: &ObservedInterface| seen.born.as_ref().is_some_and(|born| born.starts_with("bridge"));
+        let is_bridge = |seen: &ObservedInterface| seen.cloner.as_deref() == Some("bridge");
         let bridges: Vec<Name> = observed
             .interfaces
             .get(&Place::Lab)
@@ -199,7 +199,7 @@ fn interfaces(links: impl Iterator<Item = Link>, addresses: &[Address]) -> BTree
                 description: link.description.unwrap_or_default(),
                 up: link.flags & IFF_UP != 0,
                 carrier: link.carrier,
-                born: link.original_name.map(Name::from),
+                cloner: link.cloner.map(Name::from),
                 addresses: own().filter_map(|address| net(address)).collect(),
                 unusable: own().filter(bad).filter_map(|address| net(address)).collect::<BTreeSet<_>>(),
             };
