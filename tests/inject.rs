@@ -3,9 +3,11 @@
 
 mod support;
 
+use cellblock::abi::Errno;
 use cellblock::engine::Records;
 use cellblock::engine::freebsd::RouteMeans;
 use cellblock::engine::freebsd::doors::Doors;
+use cellblock::engine::freebsd::faults::{Fault, FaultyDoors};
 use cellblock::lab::{ApplyOptions, LabError, LabErrorKind, Labs};
 use cellblock::model::Model;
 use cellblock::sim::{Kernel, SimDoors};

@@ -8,9 +8,9 @@ use super::words;
 use crate::engine::freebsd::doors::{Doors, ExecuteError, Exit, Stream};
 use crate::engine::freebsd::{self, FreeBsd, RouteMeans};
 use crate::engine::{Echo, Engine, Event, Phase, Record, Records, run, run_forward};
-use crate::graph::{self, Graph, Numbering, Object, ObjectId, Place, Sysctl};
+use crate::graph::{self, Graph, Numbering, Object, ObjectId, Owner, Place, Sysctl};
 use crate::model::{LabName, Model, NodeName};
-use crate::plan::{self, Observed, Plan, Planned, Scope, Step};
+use crate::plan::{self, Action, Attribute, Change, Observed, Plan, Planned, Scope, Step};
 
 /// How often and how long at a time to wait for addresses that are being probed for.
 const SETTLING_ROUNDS: usize = 8;
@@ -95,7 +95,7 @@ impl<D: Doors> Labs<'_, D> {
         let mut plan = plan::build(desired, before);
         restore_host(&mut plan, known.record.as_ref());
         plan.numbering = numbering;
-        plan.notes = words::not_run(model);
+        plan.notes.extend(words::not_run(model));
         Ok(plan)
     }
 
@@ -265,7 +265,11 @@ impl<D: Doors> Labs<'_, D> {
         let (steps, errors) = run_forward(&mut engine, &plan, &mut |event| tell(event, plan.steps.len(), progress));
         progress(Progress::Verifying);
         let left: Vec<String> = match self.observe_known(lab, &known) {
-            Ok((_, seen)) => plan::build(plan.desired.clone(), seen).changes.iter().map(words::of_change).collect(),
+            Ok((_, seen)) => {
+                let mut rest = plan::build(plan.desired.clone(), seen);
+                restore_host(&mut rest, Some(record));
+                rest.changes.iter().map(words::of_change).collect()
+            }
             Err(error) => vec![format!("it cannot be seen what is left: {error}")],
         };
         let mut errors = errors.into_iter();
@@ -380,6 +384,19 @@ fn restore_host(plan: &mut Plan, record: Option<&Record>) {
             && now.value != original.value
         {
             let (name, from) = (original.name.clone(), Some(now.value.clone()));
+            let attribute = Attribute {
+                name: "value".to_owned(),
+                old: Some(now.value.clone()),
+                new: Some(original.value.clone()),
+                forces: false,
+            };
+            plan.changes.push(Change {
+                action: Action::Change,
+                owner: plan.before.owner(&id).cloned().unwrap_or(Owner::Lab),
+                kind: "sysctl",
+                name: name.to_string(),
+                attributes: vec![attribute],
+            });
             let step = Step::SetSysctl { place: Place::Host, name, from, to: original.value.clone() };
             plan.steps.push(Planned { step, stage: last });
         }

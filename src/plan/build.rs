@@ -32,7 +32,7 @@ pub fn build(desired: Arc<Graph>, before: Arc<Graph>) -> Plan {
         lab: wanted.lab.clone(),
         changes: changes(wanted, observed, &fates),
         steps,
-        notes: Vec::new(),
+        notes: notes(observed, &fates),
         numbering: Numbering::default(),
         desired,
         before,
@@ -328,11 +328,36 @@ fn changes(desired: &Graph, observed: &Graph, fates: &HashMap<ObjectId, Fate>) -
     }
     for object in observed.in_order().rev() {
         let id = object.id();
-        if fates.get(&id) == Some(&Fate::Destroy) && !follows_from_another(object, observed, fates, &Action::Destroy) {
+        let goes = fates.get(&id) == Some(&Fate::Destroy) && !stays_as_it_is(object, fates);
+        if goes && !follows_from_another(object, observed, fates, &Action::Destroy) {
             changes.push(change(observed, object, Action::Destroy, Vec::new()));
         }
     }
     changes
+}
+
+/// A sysctl does not go. What it goes back to is known for some of a jail's own; the host's are restored by the record.
+fn stays_as_it_is(object: &Object, fates: &HashMap<ObjectId, Fate>) -> bool {
+    let Object::Sysctl(sysctl) = object else { return false };
+    let jail_goes = fates.get(&ObjectId::Jail(sysctl.place.clone())) == Some(&Fate::Destroy);
+    sysctl.place == Place::Host || !jail_goes && default_of(&sysctl.name).is_none_or(|value| value == sysctl.value)
+}
+
+/// Sysctls that the file no longer sets and that stay, because nobody knows what they were.
+fn notes(observed: &Graph, fates: &HashMap<ObjectId, Fate>) -> Vec<String> {
+    let stays = |object: &Object| match object {
+        Object::Sysctl(sysctl) if sysctl.place != Place::Host && default_of(&sysctl.name).is_none() => {
+            let going = fates.get(&object.id()) == Some(&Fate::Destroy) && stays_as_it_is(object, fates);
+            going.then(|| {
+                format!(
+                    "sysctl {} of {} stays {}: its first value is not known",
+                    sysctl.name, sysctl.place, sysctl.value
+                )
+            })
+        }
+        _ => None,
+    };
+    observed.in_order().filter_map(stays).collect()
 }
 
 /// Giving an interface to its node and setting it up belong to making it: said only when they happen alone.

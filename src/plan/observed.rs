@@ -204,6 +204,13 @@ impl Reader<'_> {
         })
     }
 
+    /// The interface, if that cloner made it: a name may have passed from an epair to an eiface.
+    fn clone_of(&self, cloner: &str, name: &Name) -> Option<Nic> {
+        let (place, present) = self.located.get(name)?;
+        let seen = self.observed.interface(place, present)?;
+        self.nic(name).filter(|_| seen.cloner.as_deref() == Some(cloner))
+    }
+
     fn netgraph(&mut self) {
         for (name, node) in &self.observed.netgraph {
             match node.kind.as_str() {
@@ -261,7 +268,7 @@ impl Reader<'_> {
         for object in self.known.iter().flat_map(|graph| graph.in_order()) {
             match object {
                 Object::Epair(epair) => {
-                    let [a, b] = [0, 1].map(|end| self.nic(&epair.ends[end].name));
+                    let [a, b] = [0, 1].map(|end| self.clone_of("epair", &epair.ends[end].name));
                     if let (Some(a), Some(b)) = (a, b)
                         && epairs.insert(a.name.clone())
                     {
@@ -269,7 +276,7 @@ impl Reader<'_> {
                     }
                 }
                 Object::IfBridge(bridge) => {
-                    if let Some(nic) = self.nic(&bridge.nic.name)
+                    if let Some(nic) = self.clone_of("bridge", &bridge.nic.name)
                         && epairs.insert(nic.name.clone())
                     {
                         self.push(Object::IfBridge(IfBridge { nic }));
