@@ -182,7 +182,10 @@ impl<'k> Graph<'k> {
         }
         let Some(node) = self.node(id) else { return };
         if let (Kind::Ether(ether), Removal::Shutdown) = (&mut node.kind, removal) {
-            ether.reset();
+            let interface = ether.interface;
+            if ether.reset() {
+                ifnet::set_promiscuous(self.kernel, interface, false);
+            }
             return;
         }
         let Ok(netgraph) = self.netgraph() else { return };

@@ -6,7 +6,7 @@ use super::address::{IFF_LOOPBACK, IFF_RUNNING, IFF_UP};
 use super::{arp, ip4, ip6, nd};
 use crate::abi::Errno;
 use crate::sim::kernel::{Frame, IfIndex, Kernel, Work};
-use crate::sim::{bridge, ifnet};
+use crate::sim::{bridge, ifnet, netgraph};
 
 pub(super) const ETHERTYPE_IPV4: u16 = 0x0800;
 pub(super) const ETHERTYPE_ARP: u16 = 0x0806;
@@ -73,7 +73,12 @@ pub(super) fn send(kernel: &mut Kernel, index: IfIndex, to: [u8; 6], ethertype: 
     let frame = frame(to, interface.mac, ethertype, payload);
     match interface.bridge {
         Some(bridge) => bridge::output(kernel, bridge, index, frame),
-        None => ifnet::transmit(kernel, index, frame),
+        // Past the hook `upper` of the interface's ether node.
+        None => {
+            if let Some(frame) = netgraph::ether_output(kernel, index, frame) {
+                ifnet::transmit(kernel, index, frame);
+            }
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! `eiface`: the back end of an Ethernet interface (`sys/netgraph/ng_eiface.c`). The node stays in its vnet while
 //! the interface is moved about.
 
+use std::net::IpAddr;
+
 use ngsock::message::Request;
 use ngsock::name::InterfaceName;
 use ngsock::node::eiface::{COOKIE, Command, InterfaceAddresses, SetMacAddress};
@@ -13,11 +15,9 @@ use super::super::message::{Answer, Call, Outcome, answer};
 use super::super::{HookId, NodeId};
 use super::{Hooks, Kind, Node, Private};
 use crate::abi::Errno;
+use crate::abi::sockaddr::{self, LinkAddress};
 use crate::sim::ifnet::{self, Interface};
 use crate::sim::kernel::{Frame, IfIndex, Kernel};
-
-/// `IFF_UP` and `IFF_DRV_RUNNING`: without both, frames are dropped.
-const UP_AND_RUNNING: u32 = 0x1 | 0x40;
 
 /// An eiface.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -89,11 +89,7 @@ pub(in crate::sim::netgraph) fn receive(graph: &mut Graph<'_>, to: NodeId, call:
     let interface = graph.kernel.interfaces.get(index).ok_or(Errno::ENXIO)?;
     match Command::decode(call.header.command, call.payload).map_err(|_| Errno::EINVAL)? {
         Command::GetInterfaceName(_) => answer(&interface_name(interface)),
-        Command::GetInterfaceAddresses(_) => {
-            let mut addresses = InterfaceAddresses::default();
-            addresses.push(&link_address(interface));
-            answer(&addresses)
-        }
+        Command::GetInterfaceAddresses(_) => answer(&addresses(interface)),
         Command::SetMacAddress(SetMacAddress(MacAddress(mac))) => {
             ifnet::set_mac(graph.kernel, index, mac)?;
             Ok(Outcome::Done)
@@ -106,24 +102,39 @@ pub(super) fn interface_name(interface: &Interface) -> InterfaceName {
     InterfaceName::new(&interface.name).unwrap_or_default()
 }
 
-/// The interface's `sockaddr_dl` as the kernel allocates it, 56 bytes (`if_attach_internal`, `sys/net/if.c`).
-fn link_address(interface: &Interface) -> [u8; 56] {
-    let mut address = [0; 56];
-    let name = interface_name(interface);
-    let name = name.as_bytes();
-    let [low, high] = interface.index.0.to_le_bytes();
-    // sdl_len, AF_LINK, sdl_index, IFT_ETHER, sdl_nlen, sdl_alen, sdl_slen
-    let head = [56, 18, low, high, 6, u8::try_from(name.len()).unwrap_or(0), 6, 0];
-    for (place, byte) in address.iter_mut().zip(head.iter().chain(name).chain(&interface.mac)) {
-        *place = *byte;
-    }
-    address
-}
-
 /// A frame from the graph is received by the interface.
 pub(in crate::sim::netgraph) fn data(kernel: &mut Kernel, interface: Option<IfIndex>, frame: Frame) {
-    let Some(index) = interface else { return };
-    if kernel.interfaces.get(index).is_some_and(|interface| interface.flags & UP_AND_RUNNING == UP_AND_RUNNING) {
+    if let Some(index) = interface {
         ifnet::receive(kernel, index, frame);
     }
+}
+
+/// The interface's addresses in the order in which it got them, as the kernel keeps them: the link-level one first,
+/// and IPv6 link-local ones with the interface's index in their third and fourth octet.
+fn addresses(interface: &Interface) -> InterfaceAddresses {
+    let mut addresses = InterfaceAddresses::default();
+    let mut link = sockaddr::link(&LinkAddress {
+        index: interface.index.0,
+        kind: interface.kind(),
+        name: interface.name.clone(),
+        address: interface.mac.to_vec(),
+    })
+    .to_vec();
+    // The kernel rounds it up to whole words and says so (`if_attach_internal`, `sys/net/if.c`).
+    link.resize(56, 0);
+    if let Some(length) = link.first_mut() {
+        *length = 56;
+    }
+    addresses.push(&link);
+    for address in &interface.net.addresses {
+        match address.ip() {
+            IpAddr::V6(ip) if ip.is_unicast_link_local() => {
+                let mut segments = ip.segments();
+                segments[1] = interface.index.0;
+                addresses.push(&sockaddr::inet6(segments.into(), 0));
+            }
+            ip => addresses.push(&sockaddr::ip(ip)),
+        }
+    }
+    addresses
 }

@@ -82,9 +82,9 @@ impl Ether {
         Fate::with_last_hook(left)
     }
 
-    /// What a shutdown does (`sys/netgraph/ng_ether.c:303`).
-    pub(in crate::sim::netgraph) fn reset(&mut self) {
-        self.promiscuous = false;
+    /// What a shutdown does (`sys/netgraph/ng_ether.c:303`); whether the interface was promiscuous for the node.
+    pub(in crate::sim::netgraph) fn reset(&mut self) -> bool {
+        std::mem::take(&mut self.promiscuous)
     }
 
     /// What becomes of a frame that came in by `hook`.
@@ -106,7 +106,11 @@ pub(in crate::sim::netgraph) fn receive(graph: &mut Graph<'_>, to: NodeId, call:
     let index = ether.interface;
     match command {
         Command::GetPromiscuous(_) => return answer(&u32::from(ether.promiscuous)),
-        Command::SetPromiscuous(SetPromiscuous(on)) => ether.promiscuous = on != 0,
+        Command::SetPromiscuous(SetPromiscuous(on)) => {
+            if std::mem::replace(&mut ether.promiscuous, on != 0) != (on != 0) {
+                ifnet::set_promiscuous(graph.kernel, index, on != 0);
+            }
+        }
         Command::GetAutomaticSource(_) => return answer(&u32::from(ether.automatic_source)),
         Command::SetAutomaticSource(SetAutomaticSource(on)) => ether.automatic_source = on != 0,
         // A group address is one with the lowest bit of its first octet (ether_resolvemulti).
@@ -196,8 +200,7 @@ pub(in crate::sim::netgraph) fn arrived(kernel: &mut Kernel, index: IfIndex) {
         return;
     }
     let Some(interface) = kernel.interfaces.get(index) else { return };
-    // Of all kinds of interfaces, only Ethernet and vlan ones have an address of their own.
-    if interface.mac == [0; 6] {
+    if !interface.is_ethernet() {
         return;
     }
     let Some(name) = node_name(&interface.name) else { return };

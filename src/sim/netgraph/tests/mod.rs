@@ -2,6 +2,7 @@
 
 mod frames;
 mod hostile;
+mod interfaces;
 mod life;
 mod pipes;
 mod sorters;
@@ -27,7 +28,9 @@ struct Lab {
 impl Lab {
     fn new() -> Self {
         let mut kernel = Kernel::boot(1);
-        for module in ["ng_socket", "ng_hub", "ng_bridge", "ng_pipe", "ng_tee", "ng_hole", "ng_echo", "ng_split"] {
+        for module in
+            ["ng_socket", "ng_hub", "ng_bridge", "ng_pipe", "ng_tee", "ng_hole", "ng_echo", "ng_split", "ng_eiface"]
+        {
             load_module(&mut kernel, module).unwrap();
         }
         let sock = open(&mut kernel, VnetId::HOST, None);
