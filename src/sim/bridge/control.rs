@@ -205,7 +205,7 @@ fn add(kernel: &mut Kernel, bridge: IfIndex, state: &mut Bridge, index: IfIndex)
     interface.bridge = Some(bridge);
     let saved_capabilities = interface.capabilities;
     let mut port = rstp::Port::default();
-    if interface.link_up || matches!(interface.driver, Driver::Other { .. }) {
+    if interface.link_up || matches!(interface.driver, Driver::Other { .. } | Driver::Vlan(_)) {
         port.path_cost = rstp::speed_cost(&interface.driver);
     } else {
         port.cost_pending = true;
@@ -444,7 +444,8 @@ fn read_address(bytes: &[u8]) -> Option<Learned> {
 
 fn address_command(kernel: &Kernel, state: &mut Bridge, command: u64, argument: &IoctlArgument) -> Result<(), Errno> {
     let learned = read_address(&argument.bytes).ok_or(Errno::EINVAL)?;
-    let vlans = if learned.vlan == 0xffff { None } else { Some(learned.vlan) };
+    // No VLAN, or the reserved one, means every VLAN (`sys/net/if_bridge.c`, bridge_rtdaddr).
+    let vlans = if matches!(learned.vlan, 0 | 0xffff) { None } else { Some(learned.vlan) };
     if command == BRDGDADDR {
         forget_expired(kernel, state);
         let before = state.cache.len();

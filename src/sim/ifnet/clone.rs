@@ -54,9 +54,7 @@ pub fn create(kernel: &mut Kernel, vnet: VnetId, template: &str, vlan: Option<Vl
     if let Some((parent, tag)) = template.rsplit_once('.') {
         return create_dotted(kernel, vnet, template, parent, tag, vlan);
     }
-    let letters = template.trim_end_matches(|c: char| c.is_ascii_digit());
-    let digits = template.get(letters.len()..).unwrap_or_default();
-    let cloner = cloners(kernel).find(|&cloner| cloner == letters).ok_or(Errno::EINVAL)?;
+    let (cloner, digits) = cloner_of(kernel, template).ok_or(Errno::EINVAL)?;
     let unit = if digits.is_empty() {
         None
     } else if digits.len() > 1 && digits.starts_with('0') {
@@ -74,7 +72,17 @@ pub fn create(kernel: &mut Kernel, vnet: VnetId, template: &str, vlan: Option<Vl
     made
 }
 
-fn units<'a>(kernel: &'a mut Kernel, vnet: VnetId, cloner: &str) -> Option<&'a mut super::Units> {
+/// The cloner that a name selects, and the digits of the unit.
+#[must_use]
+pub fn cloner_of<'a>(kernel: &Kernel, template: &'a str) -> Option<(&'static str, &'a str)> {
+    let letters = template.trim_end_matches(|c: char| c.is_ascii_digit());
+    let cloner = cloners(kernel).find(|&cloner| cloner == letters)?;
+    Some((cloner, template.get(letters.len()..)?))
+}
+
+/// The units of a cloner in a vnet; those of tap and tun are one set for the whole machine.
+pub(super) fn units<'a>(kernel: &'a mut Kernel, vnet: VnetId, cloner: &str) -> Option<&'a mut super::Units> {
+    let vnet = if matches!(cloner, "tap" | "tun") { VnetId::HOST } else { vnet };
     Some(kernel.vnets.get_mut(&vnet)?.units.entry(cloner.to_owned()).or_default())
 }
 
@@ -236,8 +244,7 @@ fn check_vlan(kernel: &Kernel, vnet: VnetId, vlan: &Vlan) -> Result<(), Errno> {
     if !parent.is_ethernet() {
         return Err(Errno::EPROTONOSUPPORT);
     }
-    let key = (protocol(vlan), vlan.tag);
-    if parent.vlans.contains_key(&key) { Err(Errno::EEXIST) } else { Ok(()) }
+    if parent.vlans.contains_key(&vlan.tag) { Err(Errno::EEXIST) } else { Ok(()) }
 }
 
 fn protocol(vlan: &Vlan) -> u16 {
@@ -265,7 +272,7 @@ pub fn configure_vlan(kernel: &mut Kernel, index: IfIndex, vlan: &Vlan) -> Resul
     }
     leave_parent(kernel, index);
     let Some(parent) = kernel.interfaces.get_mut(tag.parent) else { return Err(Errno::ENXIO) };
-    parent.vlans.insert((tag.protocol, tag.tag), index);
+    parent.vlans.insert(tag.tag, index);
     let (mac, mtu, link_up) = (parent.mac, parent.mtu, parent.link_up);
     if let Some(interface) = kernel.interfaces.get_mut(index) {
         interface.driver = Driver::Vlan(Some(tag));
@@ -284,7 +291,7 @@ pub fn leave_parent(kernel: &mut Kernel, index: IfIndex) {
     interface.flags &= !IFF_RUNNING;
     interface.link_up = false;
     if let Some(parent) = kernel.interfaces.get_mut(tag.parent) {
-        parent.vlans.remove(&(tag.protocol, tag.tag));
+        parent.vlans.remove(&tag.tag);
     }
 }
 

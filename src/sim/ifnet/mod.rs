@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-pub use self::clone::{Vlan, cloners, configure_vlan, create, destroy, leave_parent as unconfigure_vlan};
+pub use self::clone::{Vlan, cloner_of, cloners, configure_vlan, create, destroy, leave_parent as unconfigure_vlan};
 pub use self::settings::{
     Media, join_group, leave_group, media, rename, restore_capabilities, set_capabilities, set_description, set_flags,
     set_link, set_mac, set_mtu, set_promiscuous, supported_capabilities,
@@ -162,12 +162,14 @@ pub struct Interface {
     pub capabilities: u32,
     /// Whether there is a carrier.
     pub link_up: bool,
+    /// 802.1Q priority of a vlan.
+    pub priority: u8,
     /// Users of promiscuous mode: the administrator (`IFF_PPROMISC`) and bridges.
     pub promiscuity: u32,
     /// The if_bridge it is a member of.
     pub bridge: Option<IfIndex>,
-    /// The vlans it carries, by protocol and tag.
-    vlans: BTreeMap<(u16, u16), IfIndex>,
+    /// The vlans it carries, by tag; the protocol makes no difference to the kernel.
+    vlans: BTreeMap<u16, IfIndex>,
     /// Addresses, neighbour-discovery flags, counters: the stack's own.
     pub net: stack::InterfaceNet,
 }
@@ -273,6 +275,7 @@ fn attach(kernel: &mut Kernel, birth: Birth) -> Result<IfIndex, Errno> {
         groups,
         capabilities: birth.capabilities,
         link_up: birth.link_up,
+        priority: 0,
         promiscuity: 0,
         bridge: None,
         vlans: BTreeMap::new(),
@@ -356,15 +359,12 @@ fn attach_pf(kernel: &mut Kernel, vnet: VnetId) {
 }
 
 /// Makes the interface of a new eiface node: `ngethN`, in the node's vnet, with a MAC of the kernel's making.
-/// The caller keeps the unit numbers.
+/// The caller keeps the unit numbers; a name that a loaned interface bears already is borne twice then.
 ///
 /// # Errors
-/// `EEXIST` if the name is taken, `ENOSPC` when the indexes are used up.
+/// `ENOSPC` when the indexes are used up.
 pub fn attach_eiface(kernel: &mut Kernel, vnet: VnetId, node: NodeId, unit: u32) -> Result<IfIndex, Errno> {
     let name = format!("ngeth{unit}");
-    if find(kernel, vnet, &name).is_some() {
-        return Err(Errno::EEXIST);
-    }
     let mut birth = Birth::ethernet(kernel, &name, vnet, Driver::Eiface { vnet, node }, None);
     birth.capabilities = EIFACE_CAPABILITIES;
     attach(kernel, birth)
@@ -391,13 +391,14 @@ fn detach_one(kernel: &mut Kernel, index: IfIndex) {
     }
     depart(kernel, index);
     let Some(interface) = kernel.interfaces.get(index) else { return };
-    if let Some(home) = kernel.vnets.get_mut(&interface.home) {
+    let home = interface.home;
+    if let Some((cloner, unit)) = interface.birth.clone()
+        && let Some(units) = clone::units(kernel, home, &cloner)
+    {
+        units.release(unit);
+    }
+    if let Some(home) = kernel.vnets.get_mut(&home) {
         home.born.remove(&index);
-        if let Some((cloner, unit)) = &interface.birth
-            && let Some(units) = home.units.get_mut(cloner)
-        {
-            units.release(*unit);
-        }
     }
     kernel.interfaces.release(index);
 }

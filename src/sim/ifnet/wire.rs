@@ -65,13 +65,13 @@ pub fn receive(kernel: &mut Kernel, index: IfIndex, frame: Frame) {
 }
 
 /// `None` for a frame without a tag, `Some(None)` for one whose tag nobody here has.
-fn vlan_of(vlans: &std::collections::BTreeMap<(u16, u16), IfIndex>, frame: &[u8]) -> Option<Option<IfIndex>> {
+fn vlan_of(vlans: &std::collections::BTreeMap<u16, IfIndex>, frame: &[u8]) -> Option<Option<IfIndex>> {
     let &[kind_high, kind_low, tag_high, tag_low] = frame.get(12..16)?.first_chunk()?;
     let protocol = u16::from_be_bytes([kind_high, kind_low]);
     if !matches!(protocol, 0x8100 | 0x88a8) {
         return None;
     }
-    Some(vlans.get(&(protocol, u16::from_be_bytes([tag_high, tag_low]) & 0xfff)).copied())
+    Some(vlans.get(&(u16::from_be_bytes([tag_high, tag_low]) & 0xfff)).copied())
 }
 
 fn tagged(mut frame: Frame, tag: &Tag) -> Option<Frame> {

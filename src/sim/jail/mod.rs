@@ -32,7 +32,8 @@ pub struct Jails {
     dying: BTreeSet<i32>,
     /// The last number given out; failures use numbers up as well.
     last: i32,
-    cpusets: i32,
+    /// Numbers of CPU sets, from 3 on.
+    cpusets: ifnet::Units,
 }
 
 /// A jail.
@@ -128,15 +129,16 @@ impl Jails {
         below.map(|&child| 1 + self.count_below(child)).sum()
     }
 
+    /// The next free number after the last one given out.
+    fn next_free(&self) -> Option<i32> {
+        let after = self.last.saturating_add(1)..=MAX_JID;
+        after.chain(1..=self.last).find(|jid| !self.by_jid.contains_key(jid))
+    }
+
     /// Takes the next number.
     fn claim(&mut self) -> Option<i32> {
-        for _ in 0..=MAX_JID {
-            self.last = if self.last >= MAX_JID { 1 } else { self.last + 1 };
-            if !self.by_jid.contains_key(&self.last) {
-                return Some(self.last);
-            }
-        }
-        None
+        self.last = self.next_free()?;
+        Some(self.last)
     }
 }
 
@@ -215,7 +217,10 @@ fn bury(kernel: &mut Kernel, jid: i32) {
             stack::vnet_destroy(kernel, vnet);
             kernel.vnets.remove(&vnet);
         }
-        kernel.jails.by_jid.remove(&jid);
+        let cpuset = kernel.jails.by_jid.remove(&jid).map(|jail| jail.values.cpuset);
+        if let Some(unit) = cpuset.and_then(|cpuset| u32::try_from(cpuset - set::FIRST_CPUSET).ok()) {
+            kernel.jails.cpusets.release(unit);
+        }
         kernel.jails.dying.remove(&jid);
         if let Some(parent) = kernel.jails.by_jid.get_mut(&parent) {
             parent.children.remove(&jid);
@@ -226,7 +231,7 @@ fn bury(kernel: &mut Kernel, jid: i32) {
 
 /// Gives a dying jail another number, because its own is wanted (`sys/kern/kern_jail.c:1705-1712`).
 fn renumber(kernel: &mut Kernel, jid: i32) -> Result<(), Errno> {
-    let new = kernel.jails.claim().ok_or(Errno::EAGAIN)?;
+    let new = kernel.jails.next_free().ok_or(Errno::EAGAIN)?;
     let Some(mut jail) = kernel.jails.by_jid.remove(&jid) else { return Ok(()) };
     jail.jid = new;
     for child in &jail.children {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::params::{self, Values, allow_bit, int, sanitized, string};
+use super::params::{Values, allow_bit, int, sanitized, string};
 use super::{HOST, Jail, JailRefusal, MAX_JID, bury, refuse, refuse_with, renumber, vnet_of};
 use crate::abi::Errno;
 use crate::abi::jail::{JAIL_CREATE, JAIL_SYS_INHERIT, JAIL_SYS_NEW, JAIL_UPDATE, JailParam};
@@ -12,6 +12,8 @@ use crate::sim::kernel::Kernel;
 const FLAGS: i32 = 0xff;
 /// `JAIL_USE_DESC`, `JAIL_AT_DESC`, `JAIL_GET_DESC`, `JAIL_OWN_DESC`.
 pub(super) const DESCRIPTORS: i32 = 0xf0;
+/// The first CPU set that a jail can have.
+pub(super) const FIRST_CPUSET: i32 = 3;
 /// Longest `meta` or `env` with its NUL (`security.jail.meta_maxbufsize`).
 const META: usize = 4096;
 
@@ -384,8 +386,10 @@ fn create(kernel: &mut Kernel, jid: i32, parent: i32, name: String, vnet: Option
         Some(shared) if !owns_vnet => shared,
         _ => kernel.new_vnet(Some(jid)),
     };
-    kernel.jails.cpusets += 1;
-    let mut values = Values { cpuset: kernel.jails.cpusets + 2, ..Values::default() };
+    let unit = kernel.jails.cpusets.lowest_free();
+    kernel.jails.cpusets.take(unit);
+    let cpuset = i32::try_from(unit).unwrap_or(i32::MAX - FIRST_CPUSET) + FIRST_CPUSET;
+    let mut values = Values { cpuset, ..Values::default() };
     if let Some(above) = kernel.jails.get(parent).map(|jail| &jail.values) {
         // A child begins with no more than its parent has (`sys/kern/kern_jail.c`, kern_jail_set).
         values.allow &= above.allow;
@@ -438,5 +442,4 @@ fn apply(kernel: &mut Kernel, jid: i32, request: Request) {
         super::kill(kernel, jid);
         bury(kernel, jid);
     }
-    debug_assert!(params::KNOWN_ALLOW <= params::ALLOW.len());
 }

@@ -92,6 +92,9 @@ pub(super) fn went_down(kernel: &mut Kernel, index: IfIndex) {
         event::push(kernel, vnet, Event::AddressRemoved { interface: index, address: Address::V4(address.clone()) });
         remove_prefix_route(kernel, vnet, index, &address);
     }
+    if let Some(vnet) = kernel.interfaces.get(index).map(|interface| interface.vnet) {
+        route::drop_static(kernel, vnet, index);
+    }
 }
 
 /// The interface came up: connected routes that went with it return.

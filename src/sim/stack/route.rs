@@ -192,8 +192,25 @@ pub fn path_mtu(kernel: &Kernel, path: &Path) -> u32 {
 /// address means the interface that has it.
 #[must_use]
 pub fn gateway_interface(kernel: &Kernel, vnet: VnetId, gateway: IpAddr) -> Option<IfIndex> {
-    let path = route_lookup(kernel, vnet, gateway, None)?.paths.first()?;
+    // A gateway that only a default route leads to is none (`sys/net/route.c`, ifa_ifwithroute).
+    let route = route_lookup(kernel, vnet, gateway, None).filter(|route| route.prefix.length > 0)?;
+    let path = route.paths.first()?;
     Some(path.hop.source.unwrap_or(path.hop.interface))
+}
+
+/// The interface went down: the IPv4 routes out of it that are not the kernel's own go, and nobody is told.
+pub(super) fn drop_static(kernel: &mut Kernel, vnet: VnetId, index: IfIndex) {
+    let Some(stack) = super::of_mut(kernel, vnet) else { return };
+    let leads_out = |route: &&Route| !route.is_pinned() && route.paths.iter().any(|path| path.hop.interface == index);
+    let touched: Vec<Route> = stack.routes4.iter().filter(leads_out).cloned().collect();
+    for mut route in touched {
+        route.paths.retain(|path| path.hop.interface != index);
+        if route.paths.is_empty() {
+            stack.routes4.remove(&route.prefix);
+        } else {
+            stack.routes4.put(route.prefix, route.paths);
+        }
+    }
 }
 
 /// Drops every route out of an interface that leaves.

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use crate::abi::flags::family::AF_INET;
 use crate::abi::ioctl::address::{Alias4, Alias6};
 use crate::abi::ioctl::interface::UNION;
 use crate::abi::ioctl::{
@@ -29,22 +30,20 @@ pub(super) fn inet(
             stack::add_address4(kernel, index, &new)
         }
         SIOCDIFADDR => {
-            let wanted = match (argument.field(UNION), inet_at(argument)) {
-                (Some([16, _]), Some(address)) => Some(address),
-                _ => None,
-            };
-            stack::remove_address4(kernel, index, wanted)
+            let given = octets_at(argument)?;
+            let is_well_formed = argument.field(UNION) == Some([16, AF_INET]);
+            let is_there = stack::own_address_at(kernel, index, IpAddr::V4(given));
+            // Without a valid address it is the first one that goes, unless the octets hit one.
+            stack::remove_address4(kernel, index, (is_well_formed || is_there).then_some(given))
         }
         SIOCGIFADDR | SIOCGIFNETMASK | SIOCGIFBRDADDR => first4(kernel, index, request, argument),
         _ => Err(Errno::EINVAL),
     }
 }
 
-fn inet_at(argument: &IoctlArgument) -> Option<Ipv4Addr> {
-    match Sockaddr::read(argument.bytes.get(UNION..)?)? {
-        Sockaddr::Inet(address) => Some(address),
-        _ => None,
-    }
+/// The octets of the `sockaddr_in` in an `ifreq`, whatever its length and family say.
+fn octets_at(argument: &IoctlArgument) -> Result<Ipv4Addr, Errno> {
+    argument.field::<4>(UNION + 4).map(Ipv4Addr::from).ok_or(Errno::EFAULT)
 }
 
 fn new_address4(alias: &Alias4) -> Result<NewAddress4, Errno> {
@@ -74,7 +73,7 @@ fn class_length(address: Ipv4Addr) -> u8 {
 
 fn first4(kernel: &Kernel, index: IfIndex, request: u32, argument: &mut IoctlArgument) -> Result<(), Errno> {
     let interface = kernel.interfaces.get(index).ok_or(Errno::ENXIO)?;
-    let wanted = inet_at(argument);
+    let wanted = octets_at(argument).ok();
     let inet = || interface.net.addresses.iter().filter_map(|a| if let Address::V4(a) = a { Some(a) } else { None });
     let address = inet().find(|address| Some(address.address) == wanted).or_else(|| inet().next());
     let address = address.ok_or(Errno::EADDRNOTAVAIL)?;

@@ -56,6 +56,27 @@ pub(super) fn vlan(kernel: &mut Kernel, index: IfIndex, set: bool, argument: &mu
     ifnet::configure_vlan(kernel, index, &Vlan { parent, tag: request.tag, protocol: request.protocol })
 }
 
+pub(super) fn priority(
+    kernel: &mut Kernel,
+    index: IfIndex,
+    set: bool,
+    argument: &mut IoctlArgument,
+) -> Result<(), Errno> {
+    let interface = kernel.interfaces.get_mut(index).ok_or(Errno::ENXIO)?;
+    if !matches!(interface.driver, Driver::Vlan(_)) {
+        return Err(Errno::EINVAL);
+    }
+    let [priority]: [u8; 1] = argument.field(UNION).ok_or(Errno::EFAULT)?;
+    if !set {
+        argument.set_field(UNION, &[interface.priority]);
+    } else if priority > 7 {
+        return Err(Errno::EINVAL);
+    } else {
+        interface.priority = priority;
+    }
+    Ok(())
+}
+
 pub(super) fn media(kernel: &Kernel, index: IfIndex, argument: &mut IoctlArgument) -> Result<(), Errno> {
     let interface = kernel.interfaces.get(index).ok_or(Errno::ENXIO)?;
     let media = ifnet::media(kernel, interface).ok_or(Errno::EINVAL)?;

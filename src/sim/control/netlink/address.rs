@@ -113,7 +113,7 @@ fn read(request: &Request<'_>, family: u8) -> Result<Wanted, Refusal> {
             IFA_CACHEINFO => {
                 let fields: &[u8; 16] = value.try_into().map_err(|_| Refusal {
                     errno: Errno::EINVAL,
-                    text: Some(format!("nla type={kind} size({}) is not ifa_cacheinfo", value.len())),
+                    text: Some(format!("nla type {kind} size({}) is not ifa_cacheinfo", value.len())),
                     offset: u32::try_from(offset_of(request, value)).ok(),
                 })?;
                 let word = |at: usize| u32::from_ne_bytes([fields[at], fields[at + 1], fields[at + 2], fields[at + 3]]);

@@ -42,10 +42,10 @@ fn read(request: &Request<'_>) -> Result<Wanted, Refusal> {
     let mut wanted = Wanted { index: word(4), flags: word(8), change: word(12), ..Wanted::default() };
     for (kind, value) in request.attributes(16)? {
         match kind {
-            IFLA_IFNAME | IFLA_ALT_IFNAME => wanted.name = Some(text(value)?),
+            IFLA_IFNAME | IFLA_ALT_IFNAME => wanted.name = Some(text(kind, value, offset_of(request, value))?),
             IFLA_MTU => wanted.mtu = Some(number(kind, value, offset_of(request, value))?),
             IFLA_ADDRESS => wanted.mac = Some(value.to_vec()),
-            IFLA_IFALIAS => wanted.alias = Some(text(value)?),
+            IFLA_IFALIAS => wanted.alias = Some(text(kind, value, offset_of(request, value))?),
             IFLA_LINKINFO => {
                 for (kind, value) in attributes(value, 0) {
                     match kind {
@@ -80,8 +80,7 @@ pub(super) fn get(kernel: &Kernel, request: &mut Request<'_>) -> Result<(), Refu
             index => interface(kernel, request.vnet, index),
         };
         let link = index.and_then(|index| kernel.interfaces.get(index)).ok_or(Errno::ENODEV)?;
-        let flags = if request.is_dump() { request.multi() } else { request.message.flags };
-        answer(kernel, request, link, flags);
+        answer(kernel, request, link, request.message.flags);
         request.dumped |= request.is_dump();
         return Ok(());
     }
@@ -202,6 +201,9 @@ pub(super) fn new(kernel: &mut Kernel, request: &mut Request<'_>) -> Result<(), 
     let name = name.ok_or_else(|| refuse(Errno::EINVAL, "empty IFLA_IFNAME attribute"))?;
     let kind = wanted.kind.as_deref().filter(|kind| !kind.is_empty());
     let kind = kind.ok_or_else(|| refuse(Errno::EINVAL, "empty IFLA_INFO_KIND attribute"))?;
+    if ifnet::cloner_of(kernel, name).is_none() && !name.contains('.') {
+        return Err(Errno::EINVAL.into());
+    }
     let vlan = if kind == "vlan" { Some(vlan(kernel, request, &wanted)?) } else { None };
     let index = ifnet::create(kernel, request.vnet, name.get(..name.len().min(15)).unwrap_or(name), vlan)?;
     let made = kernel.interfaces.get(index).ok_or(Errno::ENOENT)?;

@@ -149,16 +149,20 @@ fn number(kind: u16, value: &[u8], offset: usize) -> Result<u32, Refusal> {
     let number = value.try_into().map(u32::from_ne_bytes);
     number.map_err(|_| Refusal {
         errno: Errno::EINVAL,
-        text: Some(format!("nla type={kind} size({}) is not uint32", value.len())),
+        text: Some(format!("nla type {kind} size({}) is not uint32", value.len())),
         offset: u32::try_from(offset).ok(),
     })
 }
 
 /// A string attribute, which must have its NUL.
-fn text(value: &[u8]) -> Result<String, Refusal> {
+fn text(kind: u16, value: &[u8], offset: usize) -> Result<String, Refusal> {
     match value.iter().position(|&byte| byte == 0) {
         Some(end) => Ok(String::from_utf8_lossy(&value[..end]).into_owned()),
-        None => Err(refuse(Errno::EINVAL, "not NULL-terminated")),
+        None => Err(Refusal {
+            errno: Errno::EINVAL,
+            text: Some(format!("nla type {kind} size({}) is not NULL-terminated", value.len())),
+            offset: u32::try_from(offset).ok(),
+        }),
     }
 }
 
@@ -239,7 +243,7 @@ fn carry_out(kernel: &mut Kernel, request: &mut Request<'_>) -> Result<(), Refus
         RTM_GETNEIGH => neighbour::get(kernel, request),
         // No nexthop was made by hand.
         RTM_GETNEXTHOP => Err(Errno::ESRCH.into()),
-        _ => Err(refuse(Errno::EOPNOTSUPP, "unknown message type")),
+        other => Err(refuse(Errno::EOPNOTSUPP, format!("unknown message type: {other}"))),
     }
 }
 

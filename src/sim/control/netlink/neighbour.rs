@@ -3,8 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::{Refusal, Request, interface};
-use crate::abi::Errno;
 use crate::abi::flags::family::{AF_INET, AF_INET6, AF_UNSPEC};
+use crate::abi::{Errno, sockaddr};
 use crate::netlink::consts::{
     NDA_CACHEINFO, NDA_DST, NDA_FREEBSD, NDA_IFINDEX, NDA_LLADDR, NDA_PROBES, NDAF_NEXT_STATE_TS, NLM_F_CREATE,
     NLM_F_REPLACE, RTM_NEWNEIGH,
@@ -12,7 +12,7 @@ use crate::netlink::consts::{
 use crate::netlink::wire::{Writer, attributes};
 use crate::sim::ifnet;
 use crate::sim::kernel::{IfIndex, Kernel};
-use crate::sim::stack::{self, NeighbourView, Reachability};
+use crate::sim::stack::{self, Address, NeighbourView, Reachability};
 
 /// `NTF_SELF` and `NTF_STICKY`, `NTF_ROUTER`.
 const OWN: u8 = 0x02;
@@ -118,6 +118,19 @@ fn ip(value: &[u8]) -> Option<IpAddr> {
     <[u8; 16]>::try_from(value).ok().map(|octets| Ipv6Addr::from(octets).into())
 }
 
+/// Whether an IPv4 address lies in a subnet of the interface; IPv6 ones may be anywhere.
+fn is_on_link(kernel: &Kernel, index: IfIndex, address: IpAddr) -> bool {
+    let IpAddr::V4(address) = address else { return true };
+    let Some(interface) = kernel.interfaces.get(index) else { return false };
+    interface.net.addresses.iter().any(|own| match own {
+        Address::V4(own) => {
+            let mask = u32::from(sockaddr::mask4(own.length));
+            u32::from(own.address) & mask == u32::from(address) & mask
+        }
+        Address::V6(_) => false,
+    })
+}
+
 pub(super) fn change(kernel: &mut Kernel, request: &Request<'_>, add: bool) -> Result<(), Refusal> {
     let header: [u8; 12] = request.header();
     let mut number = u32::from_ne_bytes([header[4], header[5], header[6], header[7]]);
@@ -143,13 +156,16 @@ pub(super) fn change(kernel: &mut Kernel, request: &Request<'_>, add: bool) -> R
     if !add {
         return Ok(stack::neighbour_remove(kernel, index, address)?);
     }
-    let mac = mac.ok_or(Errno::EINVAL)?;
+    let mac = mac.ok_or_else(|| super::refuse(Errno::EINVAL, "NDA_LLADDR not set"))?;
     if request.message.flags & (NLM_F_CREATE | NLM_F_REPLACE) == 0 || header[10] & !(STICKY | 0x08) != 0 {
         return Err(Errno::EOPNOTSUPP.into());
     }
     let is_there = stack::neighbours(kernel, index).iter().any(|there| there.address == address);
     if is_there && request.message.flags & NLM_F_REPLACE == 0 {
         return Err(Errno::EEXIST.into());
+    }
+    if !is_on_link(kernel, index, address) {
+        return Err(Errno::ENOMEM.into());
     }
     // Without STICKY and without a time the entry ends at once.
     let now = kernel.clock.now();

@@ -32,7 +32,7 @@ struct Wanted {
     hops: Vec<(Option<IpAddr>, Option<u32>, u32)>,
 }
 
-fn read(request: &Request<'_>) -> Result<Wanted, Refusal> {
+fn read(kernel: &Kernel, request: &Request<'_>) -> Result<Wanted, Refusal> {
     let header: [u8; 12] = request.header();
     let mut wanted = Wanted {
         family: header[0],
@@ -45,10 +45,10 @@ fn read(request: &Request<'_>) -> Result<Wanted, Refusal> {
     for (kind, value) in request.attributes(12)? {
         let numeric = || number(kind, value, offset_of(request, value));
         match kind {
-            RTA_DST => wanted.destination = Some(ip(value).ok_or(Errno::EINVAL)?),
-            RTA_GATEWAY => wanted.gateway = Some(ip(value).ok_or(Errno::EINVAL)?),
+            RTA_DST => wanted.destination = Some(address(request, kind, value)?),
+            RTA_GATEWAY => wanted.gateway = Some(address(request, kind, value)?),
             RTA_VIA => wanted.gateway = Some(via(value).ok_or(Errno::EINVAL)?),
-            RTA_OIF => wanted.interface = Some(numeric()?),
+            RTA_OIF => wanted.interface = Some(known_interface(kernel, request, value, numeric()?)?),
             RTA_TABLE => wanted.table = Some(numeric()?).filter(|&table| table != 0).unwrap_or(wanted.table),
             RTA_WEIGHT => wanted.weight = Some(numeric()?),
             RTA_RTFLAGS => wanted.flags = numeric()?,
@@ -64,6 +64,25 @@ fn read(request: &Request<'_>) -> Result<Wanted, Refusal> {
         }
     }
     Ok(wanted)
+}
+
+fn address(request: &Request<'_>, kind: u16, value: &[u8]) -> Result<IpAddr, Refusal> {
+    ip(value).ok_or_else(|| Refusal {
+        errno: Errno::EOPNOTSUPP,
+        text: Some(format!("unknown IP len: {} for rta type {kind}", value.len())),
+        offset: u32::try_from(offset_of(request, value)).ok(),
+    })
+}
+
+fn known_interface(kernel: &Kernel, request: &Request<'_>, value: &[u8], index: u32) -> Result<u32, Refusal> {
+    if index == 0 || interface(kernel, request.vnet, index).is_some() {
+        return Ok(index);
+    }
+    Err(Refusal {
+        errno: Errno::ENOENT,
+        text: Some(format!("nla type {RTA_OIF}: ifindex {index} invalid")),
+        offset: u32::try_from(offset_of(request, value)).ok(),
+    })
 }
 
 fn ip(value: &[u8]) -> Option<IpAddr> {
@@ -88,7 +107,7 @@ fn multipath(mut value: &[u8]) -> Option<Vec<(Option<IpAddr>, Option<u32>, u32)>
         let one = value.get(..length).filter(|one| one.len() >= 8)?;
         let gateway = attributes(one, 8).find(|&(kind, _)| kind == RTA_GATEWAY).and_then(|(_, value)| ip(value));
         let interface = Some(u32::from_ne_bytes([a, b, c, d])).filter(|&index| index != 0);
-        hops.push((gateway, interface, u32::from(weight)));
+        hops.push((gateway, interface, u32::from(weight.max(1))));
         value = value.get(length.next_multiple_of(4)..).unwrap_or_default();
     }
     Some(hops)
@@ -131,7 +150,7 @@ fn path(
 }
 
 pub(super) fn new(kernel: &mut Kernel, request: &mut Request<'_>) -> Result<(), Refusal> {
-    let wanted = read(request)?;
+    let wanted = read(kernel, request)?;
     if wanted.destination.is_none() {
         return Err(Errno::EINVAL.into());
     }
@@ -186,7 +205,7 @@ fn retag(request: &mut Request<'_>, change: &RouteChange) {
 }
 
 pub(super) fn delete(kernel: &mut Kernel, request: &mut Request<'_>) -> Result<(), Refusal> {
-    let wanted = read(request)?;
+    let wanted = read(kernel, request)?;
     if wanted.destination.is_none() {
         return Err(refuse(Errno::ESRCH, "RTA_DST is not set"));
     }
@@ -202,7 +221,7 @@ pub(super) fn delete(kernel: &mut Kernel, request: &mut Request<'_>) -> Result<(
 }
 
 pub(super) fn get(kernel: &Kernel, request: &mut Request<'_>) -> Result<(), Refusal> {
-    let wanted = read(request)?;
+    let wanted = read(kernel, request)?;
     let (flags, sequence, port) = (request.multi(), request.message.sequence, request.port);
     if request.is_dump() {
         wanted.check_table()?;
@@ -224,8 +243,12 @@ pub(super) fn get(kernel: &Kernel, request: &mut Request<'_>) -> Result<(), Refu
         stack::route_exact(kernel, request.vnet, &wanted.prefix(kernel, request)?)
     };
     let route: &Route = found.ok_or(Errno::ESRCH)?;
-    let chosen = route.paths.first().ok_or(Errno::ESRCH)?;
-    let only = std::slice::from_ref(chosen);
+    let mut chosen = route.paths.first().cloned().ok_or(Errno::ESRCH)?;
+    if route.paths.len() > 1 {
+        // One of several is told without its share.
+        chosen.weight = 0;
+    }
+    let only = std::slice::from_ref(&chosen);
     let flags = request.message.flags;
     write(&mut request.answers, &route.prefix, only, chosen.id, RTM_NEWROUTE, flags, sequence, port);
     request.kind = RTM_NEWROUTE;
