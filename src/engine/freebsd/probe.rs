@@ -26,6 +26,9 @@ struct Flight {
     identifier: u16,
     attempt: u16,
     sent: Duration,
+    /// What the last try was answered with instead of an echo: a later one may still get through, as a neighbour
+    /// or a spanning tree comes up.
+    why: Option<String>,
 }
 
 impl<D: Doors> FreeBsd<'_, D> {
@@ -100,7 +103,7 @@ impl<D: Doors> FreeBsd<'_, D> {
             };
             // Numbers of one sender repeat after 65,536, when the old ones are long decided.
             let identifier = u16::try_from(number & 0xffff).unwrap_or(0);
-            queue.push(Flight { at: *at, sock, scope, identifier, attempt: 0, sent: Duration::ZERO });
+            queue.push(Flight { at: *at, sock, scope, identifier, attempt: 0, sent: Duration::ZERO, why: None });
         }
         Ok(queue)
     }
@@ -118,13 +121,12 @@ impl<D: Doors> FreeBsd<'_, D> {
         let message = request(echo.to, flight.identifier, flight.attempt);
         match self.doors.probe_send(flight.sock, echo.to, flight.scope, &message) {
             Ok(()) | Err(Errno::ENOBUFS) => flying.push(flight),
-            Err(
-                errno @ (Errno::EHOSTUNREACH
-                | Errno::ENETUNREACH
-                | Errno::EHOSTDOWN
-                | Errno::ENETDOWN
-                | Errno::EADDRNOTAVAIL),
-            ) => {
+            Err(errno @ (Errno::EHOSTDOWN | Errno::ENETDOWN)) => {
+                flight.why = errno.text().map(str::to_owned);
+                flying.push(flight);
+            }
+            // No route, no address: nothing that a second try could change.
+            Err(errno @ (Errno::EHOSTUNREACH | Errno::ENETUNREACH | Errno::EADDRNOTAVAIL)) => {
                 let text = errno.text().unwrap_or("no way").to_owned();
                 results[flight.at] = Some(EchoResult::Unreachable(text));
             }
@@ -161,13 +163,13 @@ impl<D: Doors> FreeBsd<'_, D> {
         let Some(answer) = read(from, packet) else { return };
         let matches = |flight: &Flight| flight.sock == sock && flight.identifier == answer.identifier;
         let Some(position) = flying.iter().position(matches) else { return };
+        if let Some(words) = answer.error {
+            flying[position].why = Some(format!("{words} from {from}"));
+            return;
+        }
         let after = self.doors.now().saturating_sub(flying[position].sent);
-        let flight = &flying[position];
         let attempt = u32::from(answer.attempt);
-        results[flight.at] = Some(match answer.error {
-            None => EchoResult::Answered { attempt, after },
-            Some(words) => EchoResult::Unreachable(format!("{words} from {from}")),
-        });
+        results[flying[position].at] = Some(EchoResult::Answered { attempt, after });
         flying.swap_remove(position);
     }
 
@@ -181,7 +183,7 @@ impl<D: Doors> FreeBsd<'_, D> {
             } else if u32::from(flight.attempt) < echo.tries {
                 self.launch(echoes, flight, flying, results);
             } else {
-                results[flight.at] = Some(EchoResult::Silent);
+                results[flight.at] = Some(flight.why.map_or(EchoResult::Silent, EchoResult::Unreachable));
             }
         }
     }
