@@ -37,12 +37,6 @@ fn payloads() -> impl Strategy<Value = (usize, u32, bool, Vec<u8>)> {
     })
 }
 
-/// Numbers above `i64::MAX` are read back as that, by the kernel too.
-fn has_huge_number(text: &str) -> bool {
-    let numbers = text.split(|character: char| !character.is_ascii_digit());
-    numbers.filter_map(|digits| digits.parse::<u128>().ok()).any(|number| number > i64::MAX.unsigned_abs().into())
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -66,7 +60,7 @@ proptest! {
         prop_assert!(printed.is_ok(), "{}: {:?}", command.name, printed);
         let printed = printed.unwrap();
         // The rest of a message is as long as the text when a text is read.
-        if has_huge_number(&printed) || command.name.ends_with("opt") {
+        if command.name.ends_with("opt") {
             return Ok(());
         }
         let read = kind.read(&printed);

@@ -7,7 +7,8 @@
 //!
 //! Read differently than the kernel does: after `\x` two hex digits are read and after `\` three octal ones, as
 //! the kernel means to (`sys/netgraph/ng_parse.c:1815` forgets to count and reads on), and `\\` within a structure
-//! is a backslash (the kernel loses its place). So what was printed can always be read back.
+//! is a backslash (the kernel loses its place); an unsigned number above 9223372036854775807 is itself (the kernel makes
+//! it that). So what was printed can always be read back.
 
 mod lex;
 mod number;
