@@ -153,6 +153,7 @@ mod tests {
     use crate::text;
 
     #[test]
+    #[cfg_attr(miri, ignore = "a million comparisons")]
     fn meanings_are_of_commands_that_exist() {
         for (cookie, commands, _, meaning) in MEANINGS {
             for command in *commands {
