@@ -141,7 +141,9 @@ fn links_of_layer2(model: &Model, id: NodeId) -> Vec<Fact> {
 fn of_segment(interface: Option<&IfName>, segment: &Segment) -> Fact {
     let subnets: Vec<String> = segment.subnets.iter().map(ToString::to_string).collect();
     let value = if subnets.is_empty() { "no subnet".to_owned() } else { subnets.join(", ") };
-    let shared = format!("{} links and {} interfaces meet here", segment.links.len(), segment.members.len());
+    let count = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    let links = count(segment.links.len(), "link");
+    let shared = format!("{links} and {} meet here", count(segment.members.len(), "interface"));
     match &segment.pool {
         Some(pool) => fact(interface, What::Segment, value, format!("pool `{}`; {shared}", **pool), [pool.origin]),
         None => fact(interface, What::Segment, value, shared, []),
