@@ -126,7 +126,7 @@ impl Plan {
             let mut at = end(&format!("h{n}:eth0"));
             if let Some(number) = given {
                 // The first address given in a segment says which subnet it is; the hosts of a segment agree.
-                let subnet = *homes.entry(self.root(switch)).or_insert(self.root(switch) as u8 + 3);
+                let subnet = *homes.entry(self.root(switch)).or_insert(u8::try_from(self.root(switch)).unwrap() + 3);
                 let taken = self.hosts[..n].iter().any(|(other, _, earlier, _)| {
                     *earlier == Some(*number) && self.root(other % self.switches.len()) == self.root(switch)
                 });

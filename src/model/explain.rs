@@ -71,13 +71,7 @@ pub fn explain(model: &Model, node: &str, interface: Option<&str>) -> Option<Vec
     let mut facts = Vec::new();
     match interface {
         None => {
-            facts.push(fact(
-                None,
-                What::Node,
-                node.name.to_string(),
-                format!("kind `{}`", node.kind),
-                [node.name.origin],
-            ));
+            facts.push(fact(None, What::Node, node.name.to_string(), made_of(node.kind), [node.name.origin]));
             facts.extend(links_of_layer2(model, id));
             for (name, interface) in &node.interfaces {
                 facts.extend(of_interface(model, node, name, interface));
