@@ -66,8 +66,8 @@ impl<T: Transport> Client<T> {
     /// reply that is missing or malformed.
     pub fn call<R: Request>(&mut self, path: &NodePath, request: &R) -> Result<R::Reply, CallError> {
         let address = path.as_address().map_err(|cause| CallError::path::<R>(path, cause))?;
-        // The sign bit stays free, as in libnetgraph (lib/libnetgraph/msg.c:73); 0 is what strangers send.
-        self.token = (self.token & 0x3fff_ffff) + 1;
+        // The sign bit stays free, as in libnetgraph (lib/libnetgraph/msg.c:73); 0 is what nodes send unasked.
+        self.token = self.token % 0x7fff_ffff + 1;
         let header = Header::request::<R>(self.token);
         self.request.clear();
         encode(&mut self.request, &header, request).map_err(|cause| CallError::malformed::<R>(path, cause))?;
