@@ -9,7 +9,7 @@ use crate::wire::{self, Field};
 /// A character field of `N` bytes with at least one NUL at its end: up to `N - 1` bytes of text, perhaps none.
 ///
 /// Not judged: any bytes but NUL. What follows the first NUL on the wire is dropped, and a field without NUL
-/// loses its last byte, which is what the kernel does (`sys/netgraph/ng_base.c:2535`).
+/// loses its last byte, which is what the kernel does (`sys/netgraph/ng_base.c:2537`).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Text<const N: usize>([u8; N]);
 
@@ -17,7 +17,7 @@ pub struct Text<const N: usize>([u8; N]);
 /// (`sys/netgraph/ng_message.h:49`).
 pub type Name = Text<32>;
 
-/// `IFNAMSIZ`: an interface name as a reply carries it, 15 bytes of text (`sys/net/if.h:62`).
+/// `IFNAMSIZ`: an interface name as a reply carries it, 15 bytes of text (`sys/net/if.h:55`).
 pub type InterfaceName = Text<16>;
 
 impl<const N: usize> Text<N> {

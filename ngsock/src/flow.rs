@@ -53,7 +53,7 @@ commands! { COOKIE:
 }
 
 wire_struct! {
-    /// `struct ngm_bandwidth`, in bit/s (`sys/netgraph/ng_message.h:303`).
+    /// `struct ngm_bandwidth`, in bit/s (`sys/netgraph/ng_message.h:306`).
     #[doc(alias = "ngm_bandwidth")]
     #[derive(Default)]
     pub struct Bandwidth = RawBandwidth, 32 bytes {
@@ -69,7 +69,7 @@ wire_struct! {
 }
 
 wire_struct! {
-    /// `struct ngm_queue_state` (`sys/netgraph/ng_message.h:329`).
+    /// `struct ngm_queue_state` (`sys/netgraph/ng_message.h:332`).
     #[doc(alias = "ngm_queue_state")]
     #[derive(Default)]
     pub struct QueueState = RawQueueState, 24 bytes {
@@ -89,7 +89,7 @@ wire_struct! {
 }
 
 wire_struct! {
-    /// `struct flow_manager` (`sys/netgraph/ng_message.h:349`).
+    /// `struct flow_manager` (`sys/netgraph/ng_message.h:352`).
     #[doc(alias = "flow_manager")]
     pub struct FlowManager = RawFlowManager, 4 bytes {
         /// The node to be told.

@@ -153,7 +153,7 @@ wire_struct! {
 }
 
 wire_struct! {
-    /// `struct linkinfo`, a hook and what is behind it (`sys/netgraph/ng_message.h:241`).
+    /// `struct linkinfo`, a hook and what is behind it (`sys/netgraph/ng_message.h:242`).
     #[doc(alias = "linkinfo")]
     pub struct LinkInfo = RawLinkInfo, 136 bytes {
         /// The addressed node's hook.
@@ -166,7 +166,7 @@ wire_struct! {
 }
 
 wire_struct! {
-    /// `struct typeinfo` (`sys/netgraph/ng_message.h:280`).
+    /// `struct typeinfo` (`sys/netgraph/ng_message.h:282`).
     #[doc(alias = "typeinfo")]
     pub struct TypeInfo = RawTypeInfo, 36 bytes {
         /// The type's name.

@@ -21,7 +21,7 @@ pub const TYPE: TypeName = TypeName::known("bridge");
 #[doc(alias = "NGM_BRIDGE_COOKIE")]
 pub const COOKIE: u32 = 1_569_321_993;
 
-/// `link`: a hook with this bare name gets the lowest free number (15.1, `sys/netgraph/ng_bridge.c:414`).
+/// `link`: a hook with this bare name gets the lowest free number (15.1, `sys/netgraph/ng_bridge.c:417`).
 #[doc(alias = "NG_BRIDGE_HOOK_LINK_PREFIX")]
 pub const HOOK_NEXT_LINK: HookName = HookName::known("link");
 
@@ -149,7 +149,7 @@ wire_struct! {
 }
 
 counted_list! {
-    /// `struct ng_bridge_host_ary`, the table of hosts in no order (`sys/netgraph/ng_bridge.h:128`).
+    /// `struct ng_bridge_host_ary`, the table of hosts in no order (`sys/netgraph/ng_bridge.h:129`).
     #[doc(alias = "ng_bridge_host_ary")]
     pub struct HostTable(Host): "numHosts" "hosts", elements at 4;
 }
@@ -183,7 +183,7 @@ impl LinkHook {
     }
 
     /// Reads a hook's name as the bridge does; the number must be decimal without leading zeros
-    /// (`sys/netgraph/ng_bridge.c:403`).
+    /// (`sys/netgraph/ng_bridge.c:405`).
     ///
     /// # Errors
     /// `NotABridgeHook`, `LinkNumber`, `UplinkZero`.
@@ -257,7 +257,7 @@ impl fmt::Debug for LinkHook {
     }
 }
 
-/// The argument of the statistics commands: an `int`, negative for an uplink (`sys/netgraph/ng_bridge.c:585`).
+/// The argument of the statistics commands: an `int`, negative for an uplink (`sys/netgraph/ng_bridge.c:588`).
 impl Payload for LinkHook {
     const TEXT: Option<&'static Type> = Some(Type::UINT32);
 

@@ -28,10 +28,10 @@ pub const MTU_MIN: u32 = 72;
 pub const MTU_MAX: u32 = 9018;
 
 commands! { COOKIE:
-    /// The present name of the interface, wherever it lives (`sys/netgraph/ng_eiface.c:497`).
+    /// The present name of the interface, wherever it lives (`sys/netgraph/ng_eiface.c:492`).
     #[doc(alias = "NGM_EIFACE_GET_IFNAME")]
     GetInterfaceName = 1 "getifname" => InterfaceName;
-    /// The addresses of the interface (`sys/netgraph/ng_eiface.c:506`). ngctl(8) has no word for it.
+    /// The addresses of the interface (`sys/netgraph/ng_eiface.c:501`). ngctl(8) has no word for it.
     #[doc(alias = "NGM_EIFACE_GET_IFADDRS")]
     GetInterfaceAddresses = 2 "getifaddrs" without text => InterfaceAddresses;
     /// Sets the Ethernet address (`sys/netgraph/ng_eiface.c:481`).
@@ -40,7 +40,7 @@ commands! { COOKIE:
 }
 
 /// Socket addresses one after the other, as the kernel keeps them, each filled up to a multiple of 8 bytes
-/// (`SA_SIZE`, `sys/netgraph/ng_eiface.c:506`). The first is the link-level address (`AF_LINK`).
+/// (`SA_SIZE`, `sys/netgraph/ng_eiface.c:501`). The first is the link-level address (`AF_LINK`).
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct InterfaceAddresses(Vec<u8>);
 

@@ -25,7 +25,7 @@ commands! { COOKIE:
 }
 
 wire_struct! {
-    /// `struct ng_hole_hookstat` (`sys/netgraph/ng_hole.h:52`).
+    /// `struct ng_hole_hookstat` (`sys/netgraph/ng_hole.h:50`).
     #[doc(alias = "ng_hole_hookstat")]
     #[derive(Default)]
     pub struct HookStats = RawHookStats, 16 bytes {

@@ -97,7 +97,7 @@ impl SocketAddress {
 }
 
 impl From<SocketAddr> for SocketAddress {
-    /// `struct sockaddr_in` (`sys/netinet/in.h:97`) or `struct sockaddr_in6` (`sys/netinet6/in6.h:126`).
+    /// `struct sockaddr_in` (`sys/netinet/in.h:94`) or `struct sockaddr_in6` (`sys/netinet6/in6.h:128`).
     fn from(address: SocketAddr) -> Self {
         let port = address.port().to_be_bytes();
         Self(match address {

@@ -130,7 +130,7 @@ impl core::error::Error for Ignored {}
 
 wire_struct! {
     /// `struct ng_pipe_hookcfg` as a request: changes of one direction (`sys/netgraph/ng_pipe.h:114`,
-    /// `sys/netgraph/ng_pipe.c:464`).
+    /// `sys/netgraph/ng_pipe.c:455`).
     #[doc(alias = "ng_pipe_hookcfg")]
     #[derive(Default)]
     pub struct DirectionChanges = RawDirectionChanges, 48 bytes {

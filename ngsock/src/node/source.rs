@@ -23,7 +23,7 @@ pub const HOOK_OUTPUT: HookName = HookName::known("output");
 /// `NG_SOURCE_COUNTERS`: how many counters can be written into a packet (`sys/netgraph/ng_source.h:96`).
 pub const COUNTERS: u8 = 4;
 
-/// A flag: write the time or counter (`sys/netgraph/ng_source.h:86`).
+/// A flag: write the time or counter (`sys/netgraph/ng_source.h:85`).
 #[doc(alias = "NGM_SOURCE_EMBED_ENABLE")]
 pub const EMBED_ENABLE: u8 = 1;
 /// A flag: count once per round of stored packets, not per packet.

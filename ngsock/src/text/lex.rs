@@ -1,4 +1,4 @@
-//! Tokens (`ng_parse_get_token`, `sys/netgraph/ng_parse.c:1666`). Positions are offsets in the whole text.
+//! Tokens (`ng_parse_get_token`, `sys/netgraph/ng_parse.c:1682`). Positions are offsets in the whole text.
 
 use super::{TextError, TextErrorKind};
 
@@ -118,7 +118,7 @@ fn digits(bytes: &[u8], radix: u32, most: usize) -> (u8, &[u8]) {
     (byte, rest)
 }
 
-/// Puts bytes into double quotes (`ng_encode_string`, `sys/netgraph/ng_parse.c:1840`).
+/// Puts bytes into double quotes (`ng_encode_string`, `sys/netgraph/ng_parse.c:1816`).
 pub(super) fn quote(bytes: &[u8], out: &mut String) {
     use core::fmt::Write as _;
 

@@ -6,7 +6,7 @@
 //! what is left out has its default, and what has its default is not printed. Layout follows C's alignment.
 //!
 //! Read differently than the kernel does: after `\x` two hex digits are read and after `\` three octal ones, as
-//! the kernel means to (`sys/netgraph/ng_parse.c:1815` forgets to count and reads on), and `\\` within a structure
+//! the kernel means to (`sys/netgraph/ng_parse.c:1790` forgets to count and reads on), and `\\` within a structure
 //! is a backslash (the kernel loses its place); an unsigned number above 9223372036854775807 is itself (the kernel makes
 //! it that). So what was printed can always be read back.
 
@@ -37,7 +37,7 @@ pub enum Style {
     Hex,
 }
 
-/// What a value looks like, in bytes and in words (`struct ng_parse_type`, `sys/netgraph/ng_parse.h:215`).
+/// What a value looks like, in bytes and in words (`struct ng_parse_type`, `sys/netgraph/ng_parse.h:278`).
 #[derive(Debug)]
 pub enum Type {
     /// An integer of 1, 2, 4 or 8 bytes.
@@ -178,7 +178,7 @@ impl TextError {
         Self { kind, offset }
     }
 
-    /// What the kernel answers to the same text (`sys/netgraph/ng_parse.h:176`).
+    /// What the kernel answers to the same text (`sys/netgraph/ng_parse.h:213`).
     #[must_use]
     pub const fn errno(&self) -> Errno {
         match self.kind {
@@ -211,7 +211,7 @@ impl fmt::Display for TextError {
 
 impl core::error::Error for TextError {}
 
-/// A command as ngctl(8) knows it (`struct ng_cmdlist`, `sys/netgraph/netgraph.h:1081`).
+/// A command as ngctl(8) knows it (`struct ng_cmdlist`, `sys/netgraph/netgraph.h:1056`).
 #[derive(Debug)]
 pub struct Command {
     /// Whose command it is.
@@ -253,7 +253,7 @@ impl Command {
 }
 
 /// The commands that have a text form, of one node type; the generic ones come after them
-/// (`sys/netgraph/ng_base.c:2870`). Of an unknown type there are only these.
+/// (`sys/netgraph/ng_base.c:2890`). Of an unknown type there are only these.
 pub fn commands(kind: &str) -> impl Iterator<Item = &'static Command> {
     let own = node::TEXT_FORMS.iter().find(|(name, _)| *name == kind).map_or(&[][..], |(_, own)| own);
     own.iter().chain(generic::TEXT_FORM)

@@ -1,4 +1,4 @@
-//! Bytes to text (`ng_unparse_composite`, `sys/netgraph/ng_parse.c:1362`).
+//! Bytes to text (`ng_unparse_composite`, `sys/netgraph/ng_parse.c:1377`).
 
 use core::fmt::Write as _;
 

@@ -1,4 +1,4 @@
-//! Text to bytes (`ng_parse_composite`, `sys/netgraph/ng_parse.c:1205`).
+//! Text to bytes (`ng_parse_composite`, `sys/netgraph/ng_parse.c:1198`).
 
 use std::collections::BTreeMap;
 

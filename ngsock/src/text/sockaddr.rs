@@ -8,7 +8,7 @@ use super::lex::{quote, quoted};
 use super::number::unsigned;
 use super::{Count, Member, TextError, TextErrorKind, Type};
 
-/// `PF_LOCAL`, `PF_INET`, `PF_INET6` of FreeBSD (`sys/sys/socket.h:211`).
+/// `PF_LOCAL`, `PF_INET`, `PF_INET6` of FreeBSD (`sys/sys/socket.h:224`).
 const LOCAL: u8 = 1;
 const INET: u8 = 2;
 const INET6: u8 = 28;
