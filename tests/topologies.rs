@@ -13,6 +13,8 @@ use cellblock::diagnostic::Diagnostic;
 use cellblock::lab::{Access, ApplyOptions, EngineKind, Probe, RouteDoorKind, Site, SiteOptions};
 use cellblock::model::{self, Model};
 use cellblock::output::diagnostic::{Style, render_all};
+use cellblock::sim::kernel::Vnet;
+use cellblock::sim::{Kernel, persist};
 use cellblock::topology::{self, DiskReader, Input, LoadOptions};
 use common::{Sandbox, root};
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -112,7 +114,19 @@ fn as_calls(file: &Path) -> Result<(), Failed> {
     site.down(&model.lab, &options, &mut |_| {})?;
     require(site.labs()?.is_empty(), || "the lab is still remembered".into())?;
     site.close()?;
-    Ok(())
+    is_empty(&persist::load(&state.path().join("sim.kernel"))?)
+}
+
+/// Whether a simulated kernel holds what a freshly booted one does: every jail has a vnet, every node a place in one.
+fn is_empty(kernel: &Kernel) -> Result<(), Failed> {
+    let fresh = Kernel::boot(1);
+    let look = |kernel: &Kernel| {
+        let vnets = kernel.vnets.values();
+        let held = |vnet: &Vnet| (vnet.names.keys().cloned().collect::<Vec<_>>(), vnet.netgraph.node_count());
+        vnets.map(held).collect::<Vec<_>>()
+    };
+    require(look(kernel) == look(&fresh), || format!("left: {:?}, fresh: {:?}", look(kernel), look(&fresh)))?;
+    require(kernel.storms.is_empty(), || kernel.storms.join("\n"))
 }
 
 fn run_checks(site: &mut Site, model: &Model) -> Result<(), Failed> {
