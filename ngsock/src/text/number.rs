@@ -70,7 +70,7 @@ fn long_unsigned(text: &[u8], at: usize) -> Option<(i64, usize)> {
 }
 
 /// An integer of `size` bytes, in the machine's order, and where it ends. Signed and unsigned values of the size
-/// are both taken, whatever the type (`sys/netgraph/ng_parse.c:339`).
+/// are both taken, whatever the type (`sys/netgraph/ng_parse.c:340`).
 pub(super) fn integer(text: &[u8], at: usize, size: usize, is_signed: bool) -> Result<(i64, usize), TextError> {
     let error = TextError::at(at, TextErrorKind::Syntax);
     let (value, end) = match size {
