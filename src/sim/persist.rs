@@ -143,9 +143,14 @@ pub fn load(path: &Path) -> Result<Kernel, LoadError> {
 
 #[cfg(test)]
 mod tests {
+    use ngsock::generic;
+    use ngsock::name::Name;
+    use ngsock::node::pipe;
+
     use super::*;
-    use crate::sim::kernel::VnetId;
-    use crate::sim::netgraph;
+    use crate::sim::kernel::{Random, VnetId};
+    use crate::sim::sockets::{Protocol, SockId, Socket};
+    use crate::sim::{ifnet, netgraph};
 
     fn kernel() -> Kernel {
         let mut kernel = Kernel::boot(7);
@@ -199,23 +204,86 @@ mod tests {
         assert!(matches!(load(&directory.path().join("none")), Err(LoadError::Io(_))));
     }
 
+    /// A kernel with a bit of everything, frames in a pipe's queue and running timers included.
+    fn busy() -> Kernel {
+        let mut kernel = kernel();
+        for module in ["ng_socket", "ng_eiface", "ng_bridge", "ng_pipe", "ng_tee", "ng_ether"] {
+            netgraph::load_module(&mut kernel, module).unwrap();
+        }
+        kernel.modules.extend(["if_epair".to_owned(), "if_bridge".to_owned()]);
+        let sock = SockId(kernel.sockets.next);
+        let control = netgraph::socket_open(&mut kernel, VnetId::HOST, sock);
+        let socket = Socket { vnet: VnetId::HOST, jail: None, protocol: Protocol::Netgraph(control) };
+        kernel.sockets.open.insert(sock, socket);
+        call(&mut kernel, ".:", &mkpeer("bridge", "b", "link0"));
+        call(&mut kernel, "b", &mkpeer("eiface", "link1", "ether"));
+        call(&mut kernel, "b", &mkpeer("pipe", "link2", "upper"));
+        call(&mut kernel, "b.link2", &mkpeer("eiface", "lower", "ether"));
+        let changes = pipe::Changes { delay_microseconds: pipe::Setting::Set(500_000), ..pipe::Changes::default() };
+        call(&mut kernel, "b.link2", &pipe::SetConfig(changes));
+        let epair = ifnet::create(&mut kernel, VnetId::HOST, "epair", None).unwrap();
+        let bridge = ifnet::create(&mut kernel, VnetId::HOST, "bridge", None).unwrap();
+        for index in [epair, bridge].into_iter().chain(ifnet::find(&kernel, VnetId::HOST, "ngeth0")) {
+            ifnet::set_flags(&mut kernel, index, 1, true).unwrap();
+        }
+        let jailed = kernel.new_vnet(Some(1));
+        ifnet::give(&mut kernel, epair, jailed, true).unwrap();
+        exercise(&mut kernel);
+        kernel.run(100_000_000, |_| false);
+        kernel
+    }
+
+    fn mkpeer(kind: &str, ours: &str, theirs: &str) -> generic::MkPeer {
+        let [kind, our_hook, peer_hook] = [kind, ours, theirs].map(|name| Name::new(name).unwrap());
+        generic::MkPeer(generic::NewPeer { kind, our_hook, peer_hook })
+    }
+
+    fn call(kernel: &mut Kernel, path: &str, request: &impl ngsock::Request) {
+        let mut datagram = Vec::new();
+        ngsock::message::encode_request(&mut datagram, 1, request).unwrap();
+        let sock = kernel.sockets.open.keys().next().copied().unwrap();
+        let _ = netgraph::send(kernel, sock, path.as_bytes(), &datagram);
+        while netgraph::receive(kernel, sock).is_some() {}
+    }
+
+    /// Sends a frame out of every interface.
+    fn exercise(kernel: &mut Kernel) {
+        let indexes: Vec<_> = kernel.interfaces.iter().map(|interface| interface.index).collect();
+        for index in indexes {
+            ifnet::transmit(kernel, index, [&[255; 6][..], &[2, 0, 0, 0, 0, 1], &[8, 6], &[0; 46]].concat());
+        }
+        kernel.spent = crate::sim::kernel::FRAME_BUDGET - 2000;
+        kernel.settle();
+    }
+
     /// Files whose checksum is right although nothing else is.
     #[test]
     fn files_made_by_hand_are_refused_or_harmless() {
-        let octets = encode(&kernel()).unwrap();
+        let octets = encode(&busy()).unwrap();
         let body_at = MAGIC.len() + VERSION.len() + DIGEST;
-        for place in body_at..octets.len() {
-            for value in [0, 1, 0x7f, 0xff] {
-                let mut changed = octets.clone();
+        assert_eq!(decode(&octets).unwrap().vnets[&VnetId::HOST].netgraph.node_count(), 7);
+        let mut random = Random(1);
+        let mut below = |most: usize| usize::try_from(random.next_u64() % most as u64).unwrap();
+        let single = (body_at..octets.len()).flat_map(|place| [0, 1, 0x7f, 0xff].map(|value| vec![(place, value)]));
+        let several = (0..2000).map(|_| {
+            let some = 1 + below(5);
+            (0..some).map(|_| (body_at + below(octets.len() - body_at), u8::try_from(below(256)).unwrap())).collect()
+        });
+        for changes in single.collect::<Vec<_>>().into_iter().chain(several.collect::<Vec<_>>()) {
+            let mut changed = octets.clone();
+            for (place, value) in changes {
                 changed[place] = value;
-                let digest = Sha256::digest(&changed[body_at..]);
-                changed[body_at - DIGEST..body_at].copy_from_slice(&digest);
-                if let Ok(mut kernel) = decode(&changed) {
-                    kernel.new_vnet(None);
-                    kernel.run(1_000_000, |_| false);
-                    encode(&kernel).unwrap();
-                }
             }
+            let digest = Sha256::digest(&changed[body_at..]);
+            changed[body_at - DIGEST..body_at].copy_from_slice(&digest);
+            let Ok(mut kernel) = decode(&changed) else { continue };
+            kernel.new_vnet(None);
+            exercise(&mut kernel);
+            kernel.run(1_000_000_000, |_| false);
+            for vnet in kernel.vnets.keys().copied().collect::<Vec<_>>() {
+                ifnet::tear_down(&mut kernel, vnet);
+            }
+            encode(&kernel).unwrap();
         }
     }
 }

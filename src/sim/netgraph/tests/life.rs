@@ -146,3 +146,20 @@ fn flow_messages_in_a_ring_of_tees_come_to_an_end() {
     ngsock::message::encode(&mut datagram, &header, &()).unwrap();
     assert_eq!(send(&mut lab.kernel, lab.sock, b"t.left", &datagram), Err(Errno::ELOOP));
 }
+
+#[test]
+fn a_listing_is_whole_or_refused() {
+    let mut lab = Lab::new();
+    for node in 0..2000 {
+        lab.mkpeer(".:", "hub", &format!("h{node}"), "x").unwrap();
+    }
+    assert_eq!(lab.call(".:", &ngsock::generic::ListNodes), Err(Errno::ENOBUFS));
+    assert_eq!(lab.call(".:", &ngsock::generic::ListHooks), Err(Errno::ENOBUFS));
+    set_receive_buffer(&mut lab.kernel, lab.sock, 1 << 20).unwrap();
+    assert_eq!(lab.call(".:", &ngsock::generic::ListNodes).unwrap().0.len(), 2001);
+    let links = lab.call(".:", &ngsock::generic::ListHooks).unwrap().links;
+    assert_eq!(links.first().map(|link| link.our_hook.to_string()).as_deref(), Some("h1999"), "newest first");
+    assert!(lab.exists(".:h1000"));
+    lab.rmhook(".:", "h1000");
+    assert!(!lab.exists(".:h1000"));
+}
