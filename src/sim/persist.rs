@@ -264,8 +264,8 @@ mod tests {
         assert_eq!(decode(&octets).unwrap().vnets[&VnetId::HOST].netgraph.node_count(), 7);
         let mut random = Random(1);
         let mut below = |most: usize| usize::try_from(random.next_u64() % most as u64).unwrap();
-        let single = (body_at..octets.len()).flat_map(|place| [0, 1, 0x7f, 0xff].map(|value| vec![(place, value)]));
-        let several = (0..2000).map(|_| {
+        let single = (body_at..octets.len()).flat_map(|place| [0, 0xff].map(|value| vec![(place, value)]));
+        let several = (0..1000).map(|_| {
             let some = 1 + below(5);
             (0..some).map(|_| (body_at + below(octets.len() - body_at), u8::try_from(below(256)).unwrap())).collect()
         });

@@ -177,6 +177,10 @@ impl<'k> Graph<'k> {
     /// Removes a node, whatever its hooks.
     pub(super) fn remove_node(&mut self, id: NodeId, removal: Removal) {
         self.bypass(id);
+        if let Some(Node { kind: Kind::Bridge(bridge), .. }) = self.node(id) {
+            // All hosts go anyway; searching the table once for each hook would take long on a large switch.
+            bridge.forget_all();
+        }
         while let Some(hook) = self.node(id).and_then(|node| node.hooks.newest()) {
             let _ = self.detach_hook(id, hook);
         }

@@ -172,7 +172,7 @@ impl Bridge {
                 });
             }
             Command::Reset(_) => {
-                self.hosts.clear();
+                self.forget_all();
                 hooks.iter_mut().filter_map(Link::of).for_each(Link::reset);
             }
             Command::GetStats(GetStats(link)) => return answer(&stats(hooks, link)?.counters.wire()),
@@ -300,6 +300,10 @@ impl Bridge {
         hosts.retain(|_, host| !self.is_stale(host, second));
         self.hosts = hosts;
         self.rehash();
+    }
+
+    pub(in crate::sim::netgraph) fn forget_all(&mut self) {
+        self.hosts.clear();
     }
 
     fn forget_behind(&mut self, hook: HookId) {

@@ -151,7 +151,7 @@ impl Lab {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig::with_cases(150))]
 
     #[test]
     fn nothing_sent_to_a_socket_breaks_the_graph(acts in prop::collection::vec(act(), 0..60)) {
