@@ -265,6 +265,9 @@ pub fn configure_vlan(kernel: &mut Kernel, index: IfIndex, vlan: &Vlan) -> Resul
         return Err(Errno::EPERM);
     }
     let tag = Tag { parent: vlan.parent, tag: vlan.tag, protocol: protocol(vlan) };
+    if is_above(kernel, vlan.parent, index) {
+        return Err(Errno::EINVAL);
+    }
     match present {
         Some(there) if there.parent != vlan.parent => return Err(Errno::EBUSY),
         Some(there) if there == tag => return Ok(()),
@@ -281,6 +284,22 @@ pub fn configure_vlan(kernel: &mut Kernel, index: IfIndex, vlan: &Vlan) -> Resul
     }
     notify::interface_changed(kernel, index);
     Ok(())
+}
+
+/// Whether `below` carries `interface`, or is it: vlans may be stacked, eight high, and never in a ring.
+fn is_above(kernel: &Kernel, interface: IfIndex, below: IfIndex) -> bool {
+    let mut at = Some(interface);
+    for _ in 0..8 {
+        let Some(index) = at else { return false };
+        if index == below {
+            return true;
+        }
+        at = match kernel.interfaces.get(index).map(|interface| &interface.driver) {
+            Some(Driver::Vlan(Some(tag))) => Some(tag.parent),
+            _ => None,
+        };
+    }
+    true
 }
 
 /// Takes a vlan off its parent; it stays, unconfigured.
