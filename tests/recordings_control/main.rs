@@ -5,6 +5,8 @@
 //! What is not replayed is printed with its reason; what is replayed and differs fails the test unless it stands in
 //! the file's list of known differences, which also fails when a difference is gone.
 
+#![expect(clippy::print_stdout, reason = "the figures of a replay are its result")]
+
 mod ioctl;
 mod jail;
 mod mask;

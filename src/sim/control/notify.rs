@@ -146,7 +146,8 @@ fn tell_route(kernel: &mut Kernel, vnet: VnetId, change: &RouteChange, is_echoed
     let Some(route) = change.after.as_ref().or(change.before.as_ref()) else { return };
     let is_own_host = route.is_pinned() && route.prefix.is_host() && route.prefix.address.is_ipv4();
     let is_loopback = change.path.hop.source.is_some();
-    if !is_echoed && !(is_own_host && is_loopback) {
+    let is_told_otherwise = is_echoed || is_own_host && is_loopback;
+    if !is_told_otherwise {
         let kind = match (&change.before, &change.after) {
             (None, _) => RTM_ADD,
             (Some(_), Some(_)) => RTM_CHANGE,

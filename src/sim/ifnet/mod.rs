@@ -414,3 +414,6 @@ pub fn present(kernel: &Kernel, vnet: VnetId) -> impl Iterator<Item = &Interface
     let present = kernel.vnets.get(&vnet).into_iter().flat_map(|vnet| vnet.present.values());
     present.filter_map(|&index| kernel.interfaces.get(index))
 }
+
+#[cfg(test)]
+mod tests;

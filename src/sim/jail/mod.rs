@@ -266,3 +266,6 @@ fn refuse(errno: Errno) -> JailRefusal {
 fn refuse_with(errno: Errno, message: impl Into<String>) -> JailRefusal {
     JailRefusal { errno, message: message.into() }
 }
+
+#[cfg(test)]
+mod tests;

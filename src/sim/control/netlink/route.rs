@@ -29,7 +29,14 @@ struct Wanted {
     weight: Option<u32>,
     flags: u32,
     mtu: Option<u32>,
-    hops: Vec<(Option<IpAddr>, Option<u32>, u32)>,
+    hops: Vec<Way>,
+}
+
+/// One of several ways of a request.
+struct Way {
+    gateway: Option<IpAddr>,
+    interface: Option<u32>,
+    weight: u32,
 }
 
 fn read(kernel: &Kernel, request: &Request<'_>) -> Result<Wanted, Refusal> {
@@ -100,14 +107,14 @@ fn via(value: &[u8]) -> Option<IpAddr> {
 }
 
 /// `struct rtnexthop` after `struct rtnexthop`.
-fn multipath(mut value: &[u8]) -> Option<Vec<(Option<IpAddr>, Option<u32>, u32)>> {
+fn multipath(mut value: &[u8]) -> Option<Vec<Way>> {
     let mut hops = Vec::new();
     while let Some(&[low, high, _, weight, a, b, c, d]) = value.first_chunk::<8>() {
         let length = usize::from(u16::from_ne_bytes([low, high]));
         let one = value.get(..length).filter(|one| one.len() >= 8)?;
         let gateway = attributes(one, 8).find(|&(kind, _)| kind == RTA_GATEWAY).and_then(|(_, value)| ip(value));
         let interface = Some(u32::from_ne_bytes([a, b, c, d])).filter(|&index| index != 0);
-        hops.push((gateway, interface, u32::from(weight.max(1))));
+        hops.push(Way { gateway, interface, weight: u32::from(weight.max(1)) });
         value = value.get(length.next_multiple_of(4)..).unwrap_or_default();
     }
     Some(hops)
@@ -163,8 +170,8 @@ pub(super) fn new(kernel: &mut Kernel, request: &mut Request<'_>) -> Result<(), 
         _ => {}
     }
     let mut paths = Vec::new();
-    for &(gateway, interface, weight) in &wanted.hops {
-        paths.push(path(kernel, request, gateway, interface, weight)?);
+    for way in &wanted.hops {
+        paths.push(path(kernel, request, way.gateway, way.interface, way.weight)?);
     }
     // A route that goes nowhere needs no way.
     let goes_nowhere = flags & (RTF_BLACKHOLE | RTF_REJECT) != 0;
