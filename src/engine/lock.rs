@@ -43,6 +43,8 @@ impl Lock {
         let failed = |cause| LockError::Io { path: path.to_owned(), cause };
         let mut file =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(failed)?;
+        // A child that was just forked and not yet executed holds every lock of its parent for a moment.
+        let patience = patience.max(2 * PAUSE);
         let mut waited = Duration::ZERO;
         loop {
             match file.try_lock() {
