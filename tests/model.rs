@@ -127,6 +127,26 @@ topology:
 }
 
 #[test]
+fn an_address_on_the_link_stands_for_that_of_the_pool() {
+    let model = quiet(
+        r#"
+version: 1
+name: links
+addressing: { lan: { ipv4: 10.0.0.0/16, prefix: 24, ipv6: "fd00::/48", prefix6: 64 } }
+topology:
+  nodes: { a: { kind: host }, b: { kind: host }, c: { kind: host, interfaces: { eth0: { ipv4: [ 192.168.0.3/24 ] } } }, s: { kind: switch, pool: lan } }
+  links:
+    - { endpoints: [ "a:eth0", s ], ipv4: [ 192.168.0.1/24, null ] }
+    - { endpoints: [ "b:eth0", s ] }
+    - { endpoints: [ "c:eth0", s ] }
+"#,
+    );
+    assert_eq!(addresses(&model, "a:eth0"), "192.168.0.1/24 fd00::1/64");
+    assert_eq!(addresses(&model, "b:eth0"), "10.0.0.1/24 fd00::2/64");
+    assert_eq!(addresses(&model, "c:eth0"), "10.0.0.2/24 192.168.0.3/24 fd00::3/64", "under `interfaces:` it is added");
+}
+
+#[test]
 fn a_host_that_joins_moves_no_subnet() {
     let lab = |link: &str| {
         quiet(&format!(
@@ -234,7 +254,7 @@ fn routes_of_the_file_win() {
     let model = quiet(&SQUARE.replace("    pc: { kind: host, ", given));
     assert_eq!(routes(&model, "pc"), ["0.0.0.0/0 via 10.1.0.129"]);
     let given = "    stub: { kind: router, routes: [ { to: default, via: 10.1.0.2 } ] }";
-    let model = quiet(&SQUARE.replace("    stub: { kind: router }", given));
+    let (model, _) = resolve(&SQUARE.replace("    stub: { kind: router }", given));
     assert!(routes(&model, "stub").contains(&"10.0.12.0/31 via 10.0.30.0".to_owned()));
 }
 

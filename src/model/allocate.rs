@@ -1,5 +1,8 @@
 //! Addresses from pools: a pure function of the file. An interface whose node has an `index:` takes that address of its
 //! subnet, the rest follow in natural order of their names, routers first; what the file gives is avoided.
+//!
+//! An address on a link (`ipv4:`, `ipv6:`) stands for what the pool would give that end. One under `interfaces:` is added,
+//! unless it is in the subnet that the segment takes from its pool: then it is the interface's address there.
 
 use std::collections::BTreeSet;
 
@@ -60,8 +63,11 @@ fn fill(
     let within = &all_given[all_given.partition_point(|given| *given < prefix)..];
     let within = within.iter().take_while(|given| prefix.contains(**given));
     let mut used: BTreeSet<u128> = within.map(|given| given.first - prefix.first).collect();
-    let has_one = |place: &usize| addresses[*place].iter().any(|address| prefix.contains_address(address.net.ip()));
-    let mut open: Vec<usize> = domain.ports.iter().copied().filter(|place| !has_one(place)).collect();
+    let needs_one = |place: &usize| {
+        let settled = wiring.ports[*place].settled.contains(&prefix.family);
+        !settled && !addresses[*place].iter().any(|address| prefix.contains_address(address.net.ip()))
+    };
+    let mut open: Vec<usize> = domain.ports.iter().copied().filter(needs_one).collect();
     open.sort_by_key(|place| (wiring.kind(wiring.ports[*place].node) != NodeKind::Router, *place));
     let mut assign = |place: usize, host: u128, by_index: bool| {
         let why = AddressReason::Pool { pool: subnet.pool.clone(), subnet: subnet.number, host, by_index };

@@ -96,6 +96,8 @@ pub const GATEWAY_ABSENT: &str = "M054";
 pub const DEFAULT_ON_SELF: &str = "M055";
 /// `routing: auto` makes more routes than can be set.
 pub const TOO_MANY_ROUTES: &str = "M056";
+/// The next hop of a route does not forward.
+pub const GATEWAY_KEEPS: &str = "M057";
 
 /// A check's pattern matches nothing.
 pub const MATCHES_NOTHING: &str = "M060";

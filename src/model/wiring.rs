@@ -6,6 +6,7 @@ use ipnetwork::IpNetwork;
 
 use super::draft::{DraftEnd, DraftLink, DraftNode};
 use super::findings::{Findings, later_first};
+use super::prefix::Family;
 use super::{IfName, LinkId, Mac, Mtu, NodeId, NodeKind, NodeName, SwitchDriver, Wire, codes, natural_order};
 use crate::diagnostic::{At, Diagnostic, Origin};
 
@@ -38,6 +39,8 @@ pub(super) struct Port {
     pub(super) end: usize,
     pub(super) origin: Origin,
     pub(super) given: Vec<At<IpNetwork>>,
+    /// Families that the link gives this end addresses of: no pool adds to them.
+    pub(super) settled: Vec<Family>,
     pub(super) mac: Option<At<Mac>>,
     pub(super) mtu: Option<At<Mtu>>,
 }
@@ -312,6 +315,7 @@ fn list_ports(wiring: &mut Wiring, findings: &mut Findings) {
                 link: LinkId(place),
                 end,
                 origin: draft.origin,
+                settled: draft.addresses.iter().map(|address| Family::of(address.ip())).collect(),
                 given: std::mem::take(&mut draft.addresses),
                 mac: draft.mac,
                 mtu: None,
