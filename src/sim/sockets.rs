@@ -13,8 +13,10 @@ pub struct SockId(pub u64);
 pub struct Sockets {
     /// By key.
     pub open: BTreeMap<SockId, Socket>,
-    /// The next key.
+    /// The next key; keys are never used again.
     pub next: u64,
+    /// The raw ones by vnet, as the stack last saw them.
+    pub raw: super::stack::RawIndex,
 }
 
 /// One open socket.

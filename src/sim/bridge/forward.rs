@@ -202,10 +202,10 @@ fn learn(kernel: &Kernel, state: &mut Bridge, address: [u8; 6], vlan: u16, membe
         forget_expired(kernel, state);
     }
     let full = state.cache.len() >= usize::try_from(state.cache_limit).unwrap_or(usize::MAX);
-    let held = u32::try_from(state.cache.values().filter(|heard| heard.member == member).take(65_536).count())
-        .unwrap_or(u32::MAX);
+    let limited = state.member(member).is_some_and(|entry| entry.address_limit > 0);
+    let held = if limited { state.cache.values().filter(|heard| heard.member == member).count() } else { 0 };
     let Some(entry) = state.member_mut(member) else { return false };
-    if entry.address_limit > 0 && held >= entry.address_limit {
+    if limited && held >= usize::try_from(entry.address_limit).unwrap_or(usize::MAX) {
         entry.exceeded += 1;
         return false;
     }

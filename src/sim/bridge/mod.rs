@@ -217,9 +217,10 @@ fn check_link(kernel: &mut Kernel, bridge: IfIndex) {
     }
 }
 
-/// Asks for the next second of a bridge's spanning tree.
-fn set_tick(kernel: &mut Kernel, bridge: IfIndex) {
+/// Asks for the next second of a bridge's spanning tree; when that will be.
+fn set_tick(kernel: &mut Kernel, bridge: IfIndex) -> Nanos {
     kernel.clock.set(SECOND, clock::Timer::Bridge(Timer::Tick { bridge }));
+    kernel.clock.now() + SECOND
 }
 
 #[cfg(test)]

@@ -230,6 +230,6 @@ pub(super) fn put_pinned(kernel: &mut Kernel, vnet: VnetId, prefix: Prefix, path
     if before.as_ref().is_some_and(super::Route::is_pinned) {
         return;
     }
-    table.put(prefix, vec![path.clone()]);
+    table.put(prefix, vec![path]);
     route::report(kernel, vnet, before, &prefix, path);
 }

@@ -207,7 +207,7 @@ fn remove_prefix_route(kernel: &mut Kernel, vnet: VnetId, index: IfIndex, gone: 
         return;
     }
     let before = route::table_mut(kernel, vnet, prefix.address).ok().and_then(|table| table.remove(&prefix));
-    route::report(kernel, vnet, before, &prefix, path.clone());
+    route::report(kernel, vnet, before, &prefix, path);
     let heir = members(kernel, vnet).find(|&other| other != index && holds(kernel, other));
     if let Some(heir) = heir {
         let hop = NextHop { interface: heir, ..path.hop };

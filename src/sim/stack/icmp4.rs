@@ -36,6 +36,10 @@ pub(super) fn input(kernel: &mut Kernel, index: IfIndex, header: &Header4, bytes
         raw::deliver4(kernel, vnet, header.source, bytes);
         return;
     }
+    // An answer to everybody would be asked for by anybody.
+    if !is_host(header.source) {
+        return;
+    }
     if to_many && (sysctl(kernel, vnet, Sysctl::BroadcastEcho) == 0 || header.destination.is_multicast()) {
         return;
     }

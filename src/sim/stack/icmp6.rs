@@ -41,7 +41,7 @@ pub(super) fn input(kernel: &mut Kernel, index: IfIndex, link: IfIndex, header: 
     match message[0] {
         nd::SOLICITATION => nd::solicited(kernel, index, header, message),
         nd::ADVERTISEMENT => nd::advertised(kernel, index, header, message),
-        ECHO_REQUEST => {
+        ECHO_REQUEST if !header.source.is_unspecified() => {
             let mut reply = message.to_vec();
             reply[0] = ECHO_REPLY;
             let out = Outgoing6 {

@@ -37,7 +37,9 @@ pub use self::interface::{Counters, InterfaceNet, Nd6, interface_arrives, interf
 pub use self::interface::{mac_changed, set_nd6_flags};
 pub use self::neighbour::{Neighbour, NeighbourView, Reachability, neighbour_add, neighbour_remove, neighbours};
 pub use self::prefix::{Prefix, needs_scope};
-pub use self::raw::{RawPacket, RawSocket, raw_is_readable, raw_receive, raw_receive_packet, raw_send, raw_set_ttl};
+pub use self::raw::{
+    RawIndex, RawPacket, RawSocket, raw_is_readable, raw_receive, raw_receive_packet, raw_send, raw_set_ttl,
+};
 pub use self::route::*;
 pub use self::sysctl::{Sysctl, Sysctls, names as sysctl_names, sysctl_get, sysctl_set};
 pub use self::table::Table;

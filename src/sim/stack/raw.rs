@@ -1,6 +1,6 @@
 //! Raw ICMP sockets (`sys/netinet/raw_ip.c`, `sys/netinet6/raw_ip6.c`).
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::ip4::{self, Outgoing4};
@@ -121,22 +121,47 @@ pub fn raw_set_ttl(kernel: &mut Kernel, sock: SockId, ttl: Option<u8>) -> Result
     }
 }
 
+/// Which raw sockets each vnet has: looked up for every ICMP message that arrives anywhere.
+#[derive(Clone, Debug, Default)]
+pub struct RawIndex {
+    /// The next key and the number of sockets when this was made: keys only grow, so both are the same only if
+    /// nothing was opened or closed since.
+    made_at: Option<(u64, usize)>,
+    by_vnet: BTreeMap<VnetId, Vec<SockId>>,
+}
+
 /// A whole IPv4 packet with an ICMP message, for every socket of the vnet.
 pub(super) fn deliver4(kernel: &mut Kernel, vnet: VnetId, from: Ipv4Addr, bytes: &[u8]) {
-    for socket in kernel.sockets.open.values_mut().filter(|socket| socket.vnet == vnet) {
-        if let Protocol::Icmp(socket) = &mut socket.protocol {
-            socket.push(IpAddr::V4(from), bytes.get(8).copied().unwrap_or_default(), bytes);
+    let hops = bytes.get(8).copied().unwrap_or_default();
+    for sock in listeners(kernel, vnet) {
+        if let Some(Protocol::Icmp(socket)) = kernel.sockets.open.get_mut(&sock).map(|socket| &mut socket.protocol) {
+            socket.push(IpAddr::V4(from), hops, bytes);
         }
     }
 }
 
 /// An ICMPv6 message, for every socket of the vnet.
 pub(super) fn deliver6(kernel: &mut Kernel, vnet: VnetId, from: Ipv6Addr, hops: u8, message: &[u8]) {
-    for socket in kernel.sockets.open.values_mut().filter(|socket| socket.vnet == vnet) {
-        if let Protocol::Icmp6(socket) = &mut socket.protocol {
+    for sock in listeners(kernel, vnet) {
+        if let Some(Protocol::Icmp6(socket)) = kernel.sockets.open.get_mut(&sock).map(|socket| &mut socket.protocol) {
             socket.push(IpAddr::V6(from), hops, message);
         }
     }
+}
+
+/// The raw sockets of a vnet.
+fn listeners(kernel: &mut Kernel, vnet: VnetId) -> Vec<SockId> {
+    let sockets = &mut kernel.sockets;
+    let now = Some((sockets.next, sockets.open.len()));
+    if sockets.raw.made_at != now {
+        sockets.raw = RawIndex { made_at: now, by_vnet: BTreeMap::new() };
+        for (sock, socket) in &sockets.open {
+            if matches!(socket.protocol, Protocol::Icmp(_) | Protocol::Icmp6(_)) {
+                sockets.raw.by_vnet.entry(socket.vnet).or_default().push(*sock);
+            }
+        }
+    }
+    sockets.raw.by_vnet.get(&vnet).cloned().unwrap_or_default()
 }
 
 /// Writes the checksum of an ICMPv6 message.

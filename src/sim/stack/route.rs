@@ -94,7 +94,7 @@ pub struct RouteChange {
 /// with neither gateway nor interface or with an interface of another vnet.
 pub fn route_add(kernel: &mut Kernel, vnet: VnetId, new: &NewRoute, mode: AddMode) -> Result<RouteChange, Errno> {
     let paths = resolve(kernel, vnet, new)?;
-    let first = paths.first().ok_or(Errno::EINVAL)?.clone();
+    let first = *paths.first().ok_or(Errno::EINVAL)?;
     let table = table_mut(kernel, vnet, new.prefix.address)?;
     let before = table.get(&new.prefix).cloned();
     match &before {
@@ -160,7 +160,7 @@ pub fn route_change(kernel: &mut Kernel, vnet: VnetId, new: &NewRoute) -> Result
         return Err(Errno::EADDRINUSE);
     }
     let paths = resolve(kernel, vnet, new)?;
-    let first = paths.first().ok_or(Errno::EINVAL)?.clone();
+    let first = *paths.first().ok_or(Errno::EINVAL)?;
     table_mut(kernel, vnet, new.prefix.address)?.put(new.prefix, paths);
     Ok(report(kernel, vnet, Some(before), &new.prefix, first))
 }

@@ -137,7 +137,7 @@ impl Table {
         touched
             .into_iter()
             .filter_map(|route| {
-                let gone = route.paths.iter().find(|path| of_it(path))?.clone();
+                let gone = *route.paths.iter().find(|path| of_it(path))?;
                 let rest: Vec<Path> = route.paths.iter().filter(|path| !of_it(path)).cloned().collect();
                 if rest.is_empty() {
                     self.remove(&route.prefix);

@@ -50,8 +50,12 @@ pub(super) struct Tree {
     pub root_port: Option<IfIndex>,
     /// When the topology last changed.
     pub changed: Nanos,
-    ticking: bool,
+    /// When the next second is over, if one is waited for. An index can be given to another bridge: its seconds are
+    /// others.
+    due: Option<Nanos>,
     running: bool,
+    /// The protocol that the ports were begun with.
+    spoken: u8,
     /// It was up, or its tree configured.
     begun: bool,
     own: BridgeId,
@@ -71,9 +75,10 @@ impl Default for Tree {
             root_times: times,
             root_port: None,
             changed: 0,
-            ticking: false,
+            due: None,
             running: false,
             begun: false,
+            spoken: 2,
             own: 0,
         }
     }
@@ -234,7 +239,7 @@ pub(super) fn links_changed(kernel: &mut Kernel, bridge: IfIndex, state: &mut Br
     for member in &mut state.members {
         let wanted = member.flags & IFBIF_STP != 0;
         match (member.port.taking_part, wanted) {
-            (false, true) => member.port.news = true,
+            (false, true) => (member.port.news, member.port.role) = (true, Role::Disabled),
             (true, false) => member.port.leave(),
             _ => {}
         }
@@ -247,11 +252,10 @@ pub(super) fn links_changed(kernel: &mut Kernel, bridge: IfIndex, state: &mut Br
     state.tree.begun |= running || taking_part;
     choose_identity(kernel, state);
     for member in &mut state.members {
-        member.port.look_at_link(kernel, member.interface);
+        member.port.look_at_link(kernel, member.interface, state.tree.protocol);
     }
-    if running && taking_part && !state.tree.ticking {
-        state.tree.ticking = true;
-        set_tick(kernel, bridge);
+    if running && taking_part && state.tree.due.is_none() {
+        state.tree.due = Some(set_tick(kernel, bridge));
     }
     roles::assign(state);
     run(kernel, state);
@@ -261,11 +265,16 @@ pub(super) fn links_changed(kernel: &mut Kernel, bridge: IfIndex, state: &mut Br
 pub(super) fn reconfigured(kernel: &mut Kernel, state: &mut Bridge) {
     state.tree.begun = true;
     choose_identity(kernel, state);
-    let rapid = state.tree.protocol == 2;
-    for port in state.members.iter_mut().map(|member| &mut member.port).filter(|port| port.rapid && !rapid) {
-        port.rapid = false;
-        port.edge = false;
-        port.path_cost = port.path_cost.min(65_535);
+    if state.tree.spoken != state.tree.protocol {
+        state.tree.spoken = state.tree.protocol;
+        state.tree.hello = 2;
+        for member in &mut state.members {
+            let port = &mut member.port;
+            let taking_part = port.taking_part;
+            port.leave();
+            (port.taking_part, port.role) = (taking_part, Role::Disabled);
+            port.look_at_link(kernel, member.interface, state.tree.protocol);
+        }
     }
     roles::assign(state);
     run(kernel, state);
@@ -273,7 +282,10 @@ pub(super) fn reconfigured(kernel: &mut Kernel, state: &mut Bridge) {
 
 /// A second is over.
 pub(super) fn tick(kernel: &mut Kernel, bridge: IfIndex, state: &mut Bridge) {
-    state.tree.ticking = false;
+    if state.tree.due != Some(kernel.clock.now()) {
+        return;
+    }
+    state.tree.due = None;
     if !state.tree.running {
         return;
     }
@@ -304,8 +316,7 @@ pub(super) fn tick(kernel: &mut Kernel, bridge: IfIndex, state: &mut Bridge) {
     }
     run(kernel, state);
     if state.members.iter().any(|member| member.port.taking_part) {
-        state.tree.ticking = true;
-        set_tick(kernel, bridge);
+        state.tree.due = Some(set_tick(kernel, bridge));
     }
 }
 
@@ -387,7 +398,7 @@ impl Port {
     }
 
     /// Follows the link (`bstp_ifupdstatus`).
-    fn look_at_link(&mut self, kernel: &Kernel, index: IfIndex) {
+    fn look_at_link(&mut self, kernel: &Kernel, index: IfIndex, protocol: u8) {
         let Some(interface) = kernel.interfaces.get(index) else { return };
         let up = interface.flags & IFF_UP != 0 && interface.link_up;
         if self.cost_pending && interface.link_up && !self.cost_given {
@@ -402,7 +413,10 @@ impl Port {
                 self.point_to_point |= self.auto_point_to_point;
                 self.edge = self.admin_edge;
                 self.edge_left = MIGRATE_DELAY;
-                self.rapid = true;
+                self.rapid = protocol == 2;
+                if !self.rapid {
+                    self.path_cost = self.path_cost.min(65_535);
+                }
                 self.source = Source::Aged;
             }
             (false, false) => {

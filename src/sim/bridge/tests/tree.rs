@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::{Bridges, Role, State};
-use crate::abi::ioctl::bridge::BRDGSPRI;
-use crate::sim::kernel::{IfIndex, Random};
+use crate::abi::ioctl::bridge::{BRDGSIFFLGS, BRDGSPRI, BRDGSPROTO, IFBIF_STP};
+use crate::sim::ifnet;
+use crate::sim::kernel::{IfIndex, Random, VnetId};
 use crate::sim::stack::tests::{SECOND, Seen, ip};
 
 /// A cable between two bridges.
@@ -244,6 +245,59 @@ fn the_root_may_die() {
     assert!(took <= 40, "{took} s");
     mesh.wait(10);
     assert!(mesh.is_whole(), "{}", mesh.show());
+}
+
+#[test]
+fn a_port_that_left_the_tree_begins_anew() {
+    let mut mesh = Mesh::new(4, &RING);
+    mesh.settle(12);
+    mesh.wait(10);
+    for cable in 0..RING.len() {
+        let Cable { bridges, ends, .. } = mesh.cables[cable];
+        let name = mesh.lab.name(ends.0);
+        mesh.set(cable, false);
+        let flags = mesh.lab.flags_of(bridges.0, ends.0);
+        mesh.lab.member(bridges.0, BRDGSIFFLGS, &name, flags & !IFBIF_STP).unwrap();
+        mesh.wait(10);
+        mesh.lab.member(bridges.0, BRDGSIFFLGS, &name, flags | IFBIF_STP).unwrap();
+        mesh.set(cable, true);
+        mesh.wait(15);
+        assert!(mesh.is_whole(), "{}", mesh.show());
+    }
+}
+
+#[test]
+fn the_old_protocol_makes_trees_too_and_rapid_bridges_speak_it() {
+    for old in [1, 2, 4] {
+        let mut mesh = Mesh::new(4, &RING);
+        for bridge in mesh.bridges.clone().into_iter().take(old) {
+            mesh.lab.parameter(bridge, BRDGSPROTO, 0).unwrap();
+        }
+        mesh.wait(90);
+        assert!(mesh.is_whole(), "{old} of the old protocol: {}", mesh.show());
+        mesh.set(0, false);
+        mesh.wait(90);
+        assert!(mesh.is_whole(), "{old} of the old protocol: {}", mesh.show());
+    }
+}
+
+#[test]
+fn another_bridge_at_the_same_index_keeps_its_own_time() {
+    let mut lab = Bridges::new();
+    let bridge = lab.bridge();
+    lab.host(bridge, "10.0.0.1/24", true);
+    lab.wait(SECOND / 2);
+    ifnet::detach(&mut lab.kernel, bridge);
+    let again = lab.bridge();
+    assert_eq!(again, bridge);
+    let (one, other) = lab.wire(VnetId::HOST, VnetId::HOST);
+    lab.join(again, one, true);
+    lab.flags(other, true);
+    let sent = |lab: &Bridges| lab.kernel.interfaces.get(one).unwrap().net.counters.output_packets;
+    lab.wait(10 * SECOND);
+    let before = sent(&lab);
+    lab.wait(20 * SECOND);
+    assert_eq!(sent(&lab) - before, 10, "a hello every two seconds");
 }
 
 #[test]
