@@ -180,6 +180,17 @@ fn many_interfaces_are_cheap() {
         made(&mut kernel, VnetId::HOST, "epair");
     }
     assert_eq!(find(&kernel, VnetId::HOST, "epair9999b"), Some(IfIndex(20_001)));
+    // Their dump comes in reads that a buffer of 32 KiB can take.
+    let sock = socket(&mut kernel, VnetId::HOST, Protocol::Netlink(NetlinkSocket::default()));
+    let mut requests = crate::netlink::Requests::new(crate::netlink::Dialect::FREEBSD, 1);
+    requests.links();
+    crate::sim::control::netlink::send(&mut kernel, sock, requests.bytes()).unwrap();
+    let mut told = 0;
+    while let Some(read) = crate::sim::control::netlink::receive(&mut kernel, sock) {
+        assert!(read.len() <= 32768);
+        told += crate::netlink::reply::read(&read).count();
+    }
+    assert_eq!(told, 20_002);
     for unit in 0..10_000 {
         destroy(&mut kernel, VnetId::HOST, &format!("epair{unit}a")).unwrap();
     }

@@ -63,6 +63,22 @@ impl NetlinkSocket {
         self.queue.push_back(message);
     }
 
+    /// Answers, cut into reads of whole messages: a long dump takes its reader several.
+    fn answer(&mut self, answers: &[u8]) {
+        let (mut start, mut end) = (0, 0);
+        for message in Messages::new(answers) {
+            let next = end + message.whole.len().next_multiple_of(4);
+            if next - start > READ && end > start {
+                self.push(answers[start..end].to_vec());
+                start = end;
+            }
+            end = next.min(answers.len());
+        }
+        if end > start {
+            self.push(answers[start..end].to_vec());
+        }
+    }
+
     /// A notification; dropped if the reader is too slow.
     pub(super) fn notify(&mut self, message: &[u8]) {
         if self.octets + message.len() <= RECEIVE_SPACE {
@@ -201,10 +217,8 @@ pub fn send(kernel: &mut Kernel, sock: SockId, datagram: &[u8]) -> Result<(), Er
         settle(kernel, vnet);
         acknowledge(&mut request, outcome, cap_ack, ext_ack);
         let answers = request.answers.finish();
-        if let Some(Protocol::Netlink(socket)) = kernel.sockets.open.get_mut(&sock).map(|socket| &mut socket.protocol)
-            && !answers.is_empty()
-        {
-            socket.push(answers);
+        if let Some(Protocol::Netlink(socket)) = kernel.sockets.open.get_mut(&sock).map(|socket| &mut socket.protocol) {
+            socket.answer(&answers);
         }
     }
     Ok(())
