@@ -7,6 +7,8 @@
 mod bpdu;
 mod control;
 mod forward;
+mod listing;
+mod parameters;
 mod rstp;
 
 use std::collections::BTreeMap;
@@ -18,8 +20,9 @@ use super::ifnet::Driver;
 use super::kernel::{IfIndex, Kernel};
 use super::{clock, ifnet};
 use crate::abi::flags::{IFCAP_TXCSUM, IFCAP_TXCSUM_IPV6};
-pub use control::{View, control, view};
+pub use control::control;
 pub use forward::{input, output, transmit};
+pub use listing::{View, view};
 
 /// Capabilities that all members must have (`BRIDGE_IFCAPS_MASK`).
 const OFFLOADED: u32 = IFCAP_TXCSUM | IFCAP_TXCSUM_IPV6;
