@@ -201,7 +201,7 @@ fn modules_know_only_what_stands_below_them() {
         for path in crate_paths(&source.code) {
             let mine = path.split("::").next() == Some(module);
             let fits = |rule: &&str| path == **rule || path.starts_with(&format!("{rule}::"));
-            if !mine && !allowed.iter().any(|rule| fits(rule)) {
+            if !mine && !allowed.iter().any(fits) {
                 broken.push(format!("{} names crate::{path}", source.path));
             }
         }

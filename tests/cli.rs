@@ -144,6 +144,22 @@ fn a_damaged_state_is_78() {
 }
 
 #[test]
+fn a_lab_that_somebody_holds_is_75_and_names_him() {
+    let sandbox = Sandbox::new();
+    sandbox.write("lab.yaml", WIRE);
+    sandbox.run(&["up"]).expect(0);
+    let path = sandbox.state().join("lock");
+    let mut lock = std::fs::File::options().write(true).truncate(true).open(path).unwrap();
+    lock.lock().unwrap();
+    lock.write_all(b"pid 4711: cellblock up office").unwrap();
+    let said = sandbox.run(&["down", "wire", "--timeout", "100ms"]).expect(75);
+    assert!(said.err.contains("pid 4711: cellblock up office"), "{}", said.err);
+    // Who only looks does not wait for anybody.
+    sandbox.run(&["inspect"]).expect(0);
+    sandbox.run(&["plan"]).expect(0);
+}
+
+#[test]
 fn a_lab_lives_between_processes() {
     let sandbox = Sandbox::new();
     sandbox.write("lab.yaml", WIRE);
