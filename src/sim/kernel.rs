@@ -54,9 +54,13 @@ pub struct Kernel {
     /// Frames on their way at this instant.
     #[serde(skip)]
     pub work: VecDeque<Work>,
-    /// Frames handled at this instant, against [`FRAME_BUDGET`].
+    /// Frames that followed from one another since the queue was last empty, against [`Kernel::frame_budget`]; above
+    /// it until the clock moves on, once a storm was cut off.
     #[serde(skip)]
     pub spent: u64,
+    /// How many frames may follow from one another at one instant.
+    #[serde(skip, default = "frame_budget")]
+    pub frame_budget: u64,
     /// Storms that were cut off, in words, oldest first; bounded.
     pub storms: Vec<String>,
     /// The next vnet's number.
@@ -105,9 +109,13 @@ pub enum Work {
     },
 }
 
-/// Frames that one instant of virtual time may carry before the rest is dropped and a storm is reported: far above
-/// what a flood through every port of a large lab needs, far below what a loop without STP makes.
+/// Frames that may follow from one event at one instant of virtual time before the rest is dropped and a storm is
+/// reported: far above what a flood through every port of a large lab needs, far below what a loop without STP makes.
 pub const FRAME_BUDGET: u64 = 2_000_000;
+
+fn frame_budget() -> u64 {
+    FRAME_BUDGET
+}
 
 /// A small seeded generator (splitmix64): statistics are not its purpose, repetition is.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -142,6 +150,7 @@ impl Kernel {
             sockets: Sockets::default(),
             work: VecDeque::new(),
             spent: 0,
+            frame_budget: FRAME_BUDGET,
             storms: Vec::new(),
             next_vnet: 0,
         };
@@ -195,10 +204,16 @@ impl Kernel {
     }
 
     /// Works off every frame that is on its way at this instant.
+    ///
+    /// What many calls at one instant set in motion does not add up, so a large lab can be made at once; but what
+    /// comes after a storm, at the instant of the storm, is dropped with it.
     pub fn settle(&mut self) {
+        if self.spent <= self.frame_budget {
+            self.spent = 0;
+        }
         while let Some(work) = self.work.pop_front() {
-            self.spent += 1;
-            if self.spent > FRAME_BUDGET {
+            self.spent = self.spent.saturating_add(1);
+            if self.spent > self.frame_budget {
                 self.cut_storm(&work);
                 break;
             }
@@ -219,8 +234,11 @@ impl Kernel {
         };
         self.work.clear();
         if self.storms.len() < 64 {
-            self.storms
-                .push(format!("{} ns: more than {FRAME_BUDGET} frames at one instant near {place}", self.clock.now()));
+            self.storms.push(format!(
+                "{} ns: more than {} frames at one instant near {place}",
+                self.clock.now(),
+                self.frame_budget
+            ));
         }
     }
 

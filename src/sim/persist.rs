@@ -252,7 +252,7 @@ mod tests {
         for index in indexes {
             ifnet::transmit(kernel, index, [&[255; 6][..], &[2, 0, 0, 0, 0, 1], &[8, 6], &[0; 46]].concat());
         }
-        kernel.spent = crate::sim::kernel::FRAME_BUDGET - 2000;
+        kernel.frame_budget = 2000;
         kernel.settle();
     }
 
