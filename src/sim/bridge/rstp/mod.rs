@@ -231,11 +231,13 @@ pub(super) fn speed_cost(driver: &Driver) -> u32 {
     }
 }
 
-/// A member came or went or takes part from now on, a link came or went, the bridge went up or down.
+/// A member came or went or takes part from now on, a link came or went, the bridge went up or down. The loss of a
+/// port is dealt with at once, what is new waits for the second, as in bstp(4).
 pub(super) fn links_changed(kernel: &mut Kernel, bridge: IfIndex, state: &mut Bridge) {
     let Some(interface) = kernel.interfaces.get(bridge) else { return };
     let running = interface.flags & IFF_RUNNING != 0;
     let was_running = std::mem::replace(&mut state.tree.running, running);
+    let had_root = state.tree.root_port.is_some();
     for member in &mut state.members {
         let wanted = member.flags & IFBIF_STP != 0;
         match (member.port.taking_part, wanted) {
@@ -258,7 +260,9 @@ pub(super) fn links_changed(kernel: &mut Kernel, bridge: IfIndex, state: &mut Br
         state.tree.due = Some(set_tick(kernel, bridge));
     }
     roles::assign(state);
-    run(kernel, state);
+    if had_root && state.tree.root_port.is_none_or(|port| state.member(port).is_some_and(|m| !m.port.is_open())) {
+        run(kernel, state);
+    }
 }
 
 /// Priority, times or protocol changed.
@@ -368,6 +372,10 @@ fn ran_out(left: &mut u16) -> bool {
 }
 
 impl Port {
+    fn is_open(&self) -> bool {
+        self.state == State::Forwarding
+    }
+
     /// 0 STP, 2 RSTP.
     pub(super) fn protocol(&self) -> u8 {
         if self.rapid { 2 } else { 0 }
