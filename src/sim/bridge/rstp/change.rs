@@ -83,7 +83,7 @@ fn active(kernel: &Kernel, state: &mut Bridge, at: usize) -> bool {
 /// The port tells of a change for a while.
 fn begin(state: &mut Bridge, at: usize) {
     let tree = &state.tree;
-    let old = (tree.root_times.max_age + tree.root_times.forward_delay) / UNIT;
+    let old = tree.root_times.max_age.saturating_add(tree.root_times.forward_delay) / UNIT;
     let port = &mut state.members[at].port;
     if port.change_left == 0 {
         port.change_left = if port.rapid { port.times.hello / UNIT + 1 } else { old };

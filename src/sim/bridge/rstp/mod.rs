@@ -1,24 +1,25 @@
 //! Rapid spanning tree (IEEE 802.1D-2004, clause 17, with the dispute of 802.1Q), as far as bstp(4) goes.
 //!
-//! `roles` chooses what each port is, `ports` opens and closes them, `change` spreads topology changes, `talk` sends
-//! and hears. After every event the machines run until nothing moves, as the standard wants it; bstp(4) lets other
+//! `port` is what each remembers, `roles` chooses what it is, `opening` opens and closes it, `change` spreads topology
+//! changes, `talk` sends and hears. After every event the machines run until nothing moves, as the standard wants it; bstp(4) lets other
 //! ports wait for the next second. Time is counted in whole seconds by one timer per bridge that runs only while a
 //! port takes part.
 
 mod change;
-mod ports;
+mod opening;
+mod port;
 mod roles;
 mod talk;
 
 use serde::{Deserialize, Serialize};
 
-use self::change::ChangeState;
+pub(super) use self::port::{Port, Role, State, speed_cost};
+use self::port::{Source, port_id};
 pub(super) use self::talk::receive;
 use super::bpdu::{BridgeId, Times, Vector};
 use super::{Bridge, IFF_RUNNING, set_tick};
 use crate::abi::ioctl::bridge::IFBIF_STP;
 use crate::sim::clock::Nanos;
-use crate::sim::ifnet::Driver;
 use crate::sim::kernel::{IfIndex, Kernel};
 
 /// Seconds before a port that heard no bridge is taken for an edge (`BSTP_DEFAULT_MIGRATE_DELAY`).
@@ -81,153 +82,6 @@ impl Default for Tree {
             spoken: 2,
             own: 0,
         }
-    }
-}
-
-/// `BSTP_IFSTATE_*`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum State {
-    Learning = 2,
-    Forwarding = 3,
-    #[default]
-    Discarding = 5,
-}
-
-/// `BSTP_ROLE_*`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Role {
-    #[default]
-    Disabled = 0,
-    Root = 1,
-    Designated = 2,
-    Alternate = 3,
-    Backup = 4,
-}
-
-/// Where a port's vector comes from (`infoIs`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-enum Source {
-    #[default]
-    Disabled,
-    Aged,
-    Mine,
-    Received,
-}
-
-/// One member as a port of the tree. The names of the standard stand behind those that differ.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Port {
-    pub priority: u8,
-    pub path_cost: u32,
-    /// The author set the cost.
-    pub cost_given: bool,
-    /// The cost waits for a carrier.
-    pub cost_pending: bool,
-    pub auto_edge: bool,
-    pub auto_point_to_point: bool,
-    /// `operEdge`
-    pub edge: bool,
-    pub admin_edge: bool,
-    pub point_to_point: bool,
-    /// Information waits to be sent (`newInfo`).
-    pub news: bool,
-    pub state: State,
-    pub role: Role,
-    /// How often it began to forward.
-    pub transitions: u32,
-    taking_part: bool,
-    source: Source,
-    vector: Vector,
-    times: Times,
-    proposing: bool,
-    proposed: bool,
-    agree: bool,
-    agreed: bool,
-    sync: bool,
-    synced: bool,
-    reroot: bool,
-    disputed: bool,
-    /// `sendRSTP`
-    rapid: bool,
-    /// `txCount`
-    sent: u8,
-    change: ChangeState,
-    heard_change: bool,
-    heard_notification: bool,
-    heard_acknowledgement: bool,
-    /// `tcProp`
-    pass_change: bool,
-    /// `tcAck`
-    acknowledge: bool,
-    /// Seconds left, 0 when over: `helloWhen`, `rcvdInfoWhile`, `fdWhile`, `edgeDelayWhile`, `rrWhile`, `rbWhile`,
-    /// `tcWhile`.
-    hello_left: u16,
-    age_left: u16,
-    forward_left: u16,
-    edge_left: u16,
-    recent_root_left: u16,
-    recent_backup_left: u16,
-    change_left: u16,
-}
-
-impl Default for Port {
-    fn default() -> Self {
-        Self {
-            priority: 0x80,
-            path_cost: DEFAULT_PATH_COST,
-            cost_given: false,
-            cost_pending: false,
-            auto_edge: true,
-            auto_point_to_point: true,
-            edge: false,
-            admin_edge: false,
-            point_to_point: false,
-            news: false,
-            state: State::Discarding,
-            role: Role::Disabled,
-            transitions: 0,
-            taking_part: false,
-            source: Source::Disabled,
-            vector: Vector::default(),
-            times: Tree::default().root_times,
-            proposing: false,
-            proposed: false,
-            agree: false,
-            agreed: false,
-            sync: false,
-            synced: true,
-            reroot: false,
-            disputed: false,
-            rapid: true,
-            sent: 0,
-            change: ChangeState::Inactive,
-            heard_change: false,
-            heard_notification: false,
-            heard_acknowledgement: false,
-            pass_change: false,
-            acknowledge: false,
-            hello_left: 0,
-            age_left: 0,
-            forward_left: 0,
-            edge_left: 0,
-            recent_root_left: 0,
-            recent_backup_left: 0,
-            change_left: 0,
-        }
-    }
-}
-
-/// Identifier of a port: its priority and the low bits of the interface's index.
-fn port_id(port: &Port, interface: IfIndex) -> u16 {
-    u16::from(port.priority) << 8 | interface.0 & 0xfff
-}
-
-/// The cost of an interface's speed: 10 Gbit/s for epair and vlan, 10 Mbit/s is what Ethernet drivers start with.
-pub(super) fn speed_cost(driver: &Driver) -> u32 {
-    match driver {
-        Driver::Epair { .. } | Driver::Vlan(_) => 2000,
-        Driver::Other { cloner } if cloner == "gif" => DEFAULT_PATH_COST,
-        _ => 2_000_000,
     }
 }
 
@@ -343,7 +197,7 @@ fn run(kernel: &mut Kernel, state: &mut Bridge) {
         return;
     }
     for _ in 0..ROUNDS {
-        let opened = ports::step(state);
+        let opened = opening::step(state);
         let spread = change::step(kernel, state);
         if !opened && !spread {
             break;
@@ -369,76 +223,4 @@ fn ran_out(left: &mut u16) -> bool {
     let running = *left > 0;
     *left = left.saturating_sub(1);
     running && *left == 0
-}
-
-impl Port {
-    fn is_open(&self) -> bool {
-        self.state == State::Forwarding
-    }
-
-    /// 0 STP, 2 RSTP.
-    pub(super) fn protocol(&self) -> u8 {
-        if self.rapid { 2 } else { 0 }
-    }
-
-    /// What opening a closed port takes: on a link of two bridges of this protocol the hello time, else the delay
-    /// of the old protocol.
-    fn delay(&self) -> u16 {
-        let time = if self.rapid { self.times.hello } else { self.times.forward_delay };
-        (time / UNIT).max(1)
-    }
-
-    /// It takes part no longer: what was learnt is forgotten, what was set stays.
-    fn leave(&mut self) {
-        *self = Self {
-            priority: self.priority,
-            path_cost: self.path_cost,
-            cost_given: self.cost_given,
-            cost_pending: self.cost_pending,
-            auto_edge: self.auto_edge,
-            auto_point_to_point: self.auto_point_to_point,
-            admin_edge: self.admin_edge,
-            transitions: self.transitions,
-            news: self.news,
-            role: self.role,
-            ..Self::default()
-        };
-    }
-
-    /// Follows the link (`bstp_ifupdstatus`).
-    fn look_at_link(&mut self, kernel: &Kernel, index: IfIndex, protocol: u8) {
-        let Some(interface) = kernel.interfaces.get(index) else { return };
-        let up = interface.flags & IFF_UP != 0 && interface.link_up;
-        if self.cost_pending && interface.link_up && !self.cost_given {
-            self.path_cost = speed_cost(&interface.driver);
-            self.cost_pending = false;
-        }
-        if !self.taking_part {
-            return;
-        }
-        match (self.source == Source::Disabled, up) {
-            (true, true) => {
-                self.point_to_point |= self.auto_point_to_point;
-                self.edge = self.admin_edge;
-                self.edge_left = MIGRATE_DELAY;
-                self.rapid = protocol == 2;
-                if !self.rapid {
-                    self.path_cost = self.path_cost.min(65_535);
-                }
-                self.source = Source::Aged;
-            }
-            (false, false) => {
-                self.source = Source::Disabled;
-                self.edge = self.admin_edge;
-            }
-            _ => {}
-        }
-    }
-
-    /// Nobody was heard for a while: perhaps there is no bridge on this link.
-    fn may_be_edge(&mut self) {
-        if self.auto_edge && self.rapid && self.proposing && self.role == Role::Designated {
-            self.edge = true;
-        }
-    }
 }

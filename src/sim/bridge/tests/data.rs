@@ -1,5 +1,7 @@
 //! Data frames: learning, flooding, the host's own, loops without a spanning tree.
 
+use proptest::prelude::*;
+
 use super::Bridges;
 use crate::abi::ioctl::bridge::{BRDGADDS, BRDGDEL, BRDGSIFFLGS, IFBIF_DISCOVER, IFBIF_LEARNING, IFBIF_PRIVATE};
 use crate::sim::kernel::VnetId;
@@ -135,4 +137,31 @@ fn a_loop_without_a_spanning_tree_is_cut_and_told() {
     assert!(lab.kernel.storms.is_empty());
     lab.host(a, "10.0.0.1/24", false);
     assert_eq!(lab.kernel.storms.len(), 1, "{:?}", lab.kernel.storms);
+}
+
+proptest! {
+    #[test]
+    fn any_frame_at_a_member_is_survived(bytes in proptest::collection::vec(any::<u8>(), 0..80), version in 0..3_u8,
+                                         kind in prop_oneof![Just(0_u8), Just(2), Just(0x80), any::<u8>()],
+                                         body in proptest::collection::vec(any::<u8>(), 0..40), length in any::<u16>()) {
+        let mut lab = Bridges::new();
+        let bridge = lab.bridge();
+        let (a, b) = lab.wire(VnetId::HOST, VnetId::HOST);
+        let (c, d) = lab.wire(VnetId::HOST, VnetId::HOST);
+        for (member, far) in [(a, b), (c, d)] {
+            lab.join(bridge, member, true);
+            lab.flags(far, true);
+        }
+        lab.wait(2 * SECOND);
+        let group = [0x01, 0x80, 0xc2, 0, 0, 0, 2, 0, 0, 0, 0, 9];
+        let whole = u16::try_from(body.len() + 7).unwrap();
+        for length in [whole, length] {
+            let bpdu = [&group[..], &length.to_be_bytes(), &[0x42, 0x42, 3, 0, 0, version, kind], &body].concat();
+            super::super::input(&mut lab.kernel, bridge, a, bpdu);
+            lab.wait(SECOND);
+        }
+        super::super::input(&mut lab.kernel, bridge, c, bytes);
+        lab.wait(40 * SECOND);
+        prop_assert!(lab.kernel.storms.is_empty());
+    }
 }
