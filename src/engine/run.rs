@@ -48,7 +48,7 @@ pub fn run(
     let of = plan.steps.len();
     let mut done: Vec<&Step> = Vec::with_capacity(of);
     for lanes in stages(&plan.steps) {
-        let stage: Vec<&Step> = lanes.iter().flat_map(|(_, steps)| steps.iter().copied()).collect();
+        let stage: Vec<&Step> = lanes.values().flatten().copied().collect();
         tell(Event::Stage { done: done.len(), steps: &stage });
         let failure = if limit.is_some_and(|limit| engine.now() > limit) {
             Some(EngineError::strange(plan.lab.as_str(), "", "the time is up"))
@@ -69,7 +69,7 @@ pub fn run(
 pub fn run_forward(engine: &mut dyn Engine, plan: &Plan, tell: &mut dyn FnMut(Event<'_>)) -> (usize, Vec<EngineError>) {
     let (mut done, mut left) = (0, Vec::new());
     for lanes in stages(&plan.steps) {
-        let stage: Vec<&Step> = lanes.iter().flat_map(|(_, steps)| steps.iter().copied()).collect();
+        let stage: Vec<&Step> = lanes.values().flatten().copied().collect();
         tell(Event::Stage { done, steps: &stage });
         for (place, steps) in lanes {
             done += steps.len();

@@ -3,6 +3,7 @@
 mod build;
 pub mod dot;
 pub mod names;
+mod numbering;
 pub mod object;
 
 use std::cmp::Reverse;
@@ -14,7 +15,8 @@ use petgraph::Direction;
 use petgraph::graph::{DiGraph, NodeIndex};
 
 use crate::model::LabName;
-pub use build::{Numbering, build, is_shaped, place_of};
+pub use build::{build, is_shaped, place_of};
+pub use numbering::Numbering;
 pub use object::{
     Address, Eiface, Epair, Hook, Hooks, IfBridge, Jail, Member, Name, Netgraph, NetgraphKind, Nic, Object, ObjectId,
     PipeDirection, PipeSettings, Place, Placement, Route, Shape, Sysctl, Up,

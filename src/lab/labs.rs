@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use super::error::{ExecError, LabError, LabErrorKind};
 use super::types::{Applied, ApplyOptions, Probe, ProbeResult, Progress};
-use super::words;
+use super::{host, words};
 use crate::engine::freebsd::doors::{Doors, ExecuteError, Exit, Stream};
 use crate::engine::freebsd::{self, FreeBsd, RouteMeans};
 use crate::engine::{Echo, Engine, Event, Phase, Record, Records, run, run_forward};
-use crate::graph::{self, Graph, Numbering, Object, ObjectId, Owner, Place, Sysctl};
+use crate::graph::{self, Graph, Numbering};
 use crate::model::{LabName, Model, NodeName};
-use crate::plan::{self, Action, Attribute, Change, Observed, Plan, Planned, Scope, Step};
+use crate::plan::{self, Observed, Plan, Scope};
 
 /// How often and how long at a time to wait for addresses that are being probed for.
 const SETTLING_ROUNDS: usize = 8;
@@ -93,7 +93,7 @@ impl<D: Doors> Labs<'_, D> {
         let known = self.known(&model.lab, record, Some(desired.clone()))?;
         let (_, before) = self.observe_known(&model.lab, &known)?;
         let mut plan = plan::build(desired, before);
-        restore_host(&mut plan, known.record.as_ref());
+        host::restore(&mut plan, known.record.as_ref());
         plan.numbering = numbering;
         plan.notes.extend(words::not_run(model));
         Ok(plan)
@@ -111,7 +111,7 @@ impl<D: Doors> Labs<'_, D> {
     fn plan_removal(&mut self, lab: &LabName, known: &Known) -> Result<Plan, LabError> {
         let (_, before) = self.observe_known(lab, known)?;
         let mut plan = plan::build(Arc::new(Graph::empty(lab.clone())), before);
-        restore_host(&mut plan, known.record.as_ref());
+        host::restore(&mut plan, known.record.as_ref());
         Ok(plan)
     }
 
@@ -139,7 +139,7 @@ impl<D: Doors> Labs<'_, D> {
             model: model.clone(),
             before: previous.as_ref().map(|record| record.model.clone()),
             numbering: plan.numbering.clone(),
-            host_sysctls: host_sysctls(plan, previous.as_ref()),
+            host_sysctls: host::sysctls_before(plan, previous.as_ref()),
         };
         let mut notes = Vec::new();
         if !plan.steps.is_empty() {
@@ -220,7 +220,7 @@ impl<D: Doors> Labs<'_, D> {
             match self.observe_known(&plan.lab, known) {
                 Ok((_, seen)) => {
                     let mut back = plan::build(plan.before.clone(), seen);
-                    restore_host(&mut back, previous);
+                    host::restore(&mut back, previous);
                     left = back.changes.iter().map(words::of_change).collect();
                     if left.is_empty() {
                         break;
@@ -267,7 +267,7 @@ impl<D: Doors> Labs<'_, D> {
         let left: Vec<String> = match self.observe_known(lab, &known) {
             Ok((_, seen)) => {
                 let mut rest = plan::build(plan.desired.clone(), seen);
-                restore_host(&mut rest, Some(record));
+                host::restore(&mut rest, Some(record));
                 rest.changes.iter().map(words::of_change).collect()
             }
             Err(error) => vec![format!("it cannot be seen what is left: {error}")],
@@ -354,51 +354,5 @@ fn tell(event: Event<'_>, of: usize, progress: &mut dyn FnMut(Progress)) {
     match event {
         Event::Stage { done, steps } => progress(Progress::Level { done, of, what: words::of_steps(steps) }),
         Event::Undoing(error) => progress(Progress::Undoing { why: error.to_string() }),
-    }
-}
-
-/// Sysctls of the host that the plan is about to change, as they are now; those changed earlier as they were then.
-fn host_sysctls(plan: &Plan, previous: Option<&Record>) -> Vec<Sysctl> {
-    let mut kept: Vec<Sysctl> = previous.map(|record| record.host_sysctls.clone()).unwrap_or_default();
-    for object in plan.desired.in_order() {
-        if let Object::Sysctl(wanted) = object
-            && wanted.place == Place::Host
-            && !kept.iter().any(|known| known.name == wanted.name)
-            && let Some(Object::Sysctl(now)) = plan.before.get(&object.id())
-        {
-            kept.push(now.clone());
-        }
-    }
-    kept
-}
-
-/// Gives the host's sysctls that are no longer wanted the values they had before us.
-fn restore_host(plan: &mut Plan, record: Option<&Record>) {
-    let last = plan.steps.iter().map(|planned| planned.stage).max().unwrap_or(0);
-    for original in record.into_iter().flat_map(|record| &record.host_sysctls) {
-        let id = ObjectId::Sysctl(Place::Host, original.name.clone());
-        if plan.desired.get(&id).is_some() {
-            continue;
-        }
-        if let Some(Object::Sysctl(now)) = plan.before.get(&id)
-            && now.value != original.value
-        {
-            let (name, from) = (original.name.clone(), Some(now.value.clone()));
-            let attribute = Attribute {
-                name: "value".to_owned(),
-                old: Some(now.value.clone()),
-                new: Some(original.value.clone()),
-                forces: false,
-            };
-            plan.changes.push(Change {
-                action: Action::Change,
-                owner: plan.before.owner(&id).cloned().unwrap_or(Owner::Lab),
-                kind: "sysctl",
-                name: name.to_string(),
-                attributes: vec![attribute],
-            });
-            let step = Step::SetSysctl { place: Place::Host, name, from, to: original.value.clone() };
-            plan.steps.push(Planned { step, stage: last });
-        }
     }
 }

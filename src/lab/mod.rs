@@ -1,6 +1,7 @@
 //! Labs of one state directory, as the commands see them: plan, apply, take down, look, test.
 
 mod error;
+mod host;
 mod labs;
 mod names;
 mod types;
