@@ -1,5 +1,5 @@
-//! Labs of any size, the same for the same numbers: a tenth routers in a random connected graph, the rest hosts, twice
-//! as many links as nodes.
+//! Labs of any size, the same for the same numbers: a tenth routers in a random connected graph, the rest hosts, each
+//! with one link, and the links that remain between routers.
 
 use std::fmt::Write as _;
 
@@ -8,8 +8,10 @@ use std::fmt::Write as _;
 pub struct Recipe {
     /// Routers and hosts together; at least 20.
     pub nodes: usize,
-    /// All of them routers, in the same graph, instead of a tenth.
+    /// All of them routers instead of a tenth.
     pub only_routers: bool,
+    /// In all; at least one less than nodes.
+    pub links: usize,
     /// `routing:`.
     pub routing: &'static str,
     /// IPv6 besides IPv4.
@@ -22,7 +24,6 @@ pub struct Recipe {
 pub fn topology(recipe: &Recipe) -> String {
     let routers = if recipe.only_routers { recipe.nodes } else { (recipe.nodes / 10).max(2) };
     let hosts = recipe.nodes - routers;
-    let links = recipe.nodes * 2;
     let mut text = String::from("version: 1\nname: scale\n");
     let v6 = if recipe.dual_stack { ", ipv6: \"fd00::/64\", prefix6: 127" } else { "" };
     let _ = writeln!(text, "addressing: {{ wire: {{ ipv4: 10.0.0.0/8, prefix: 31{v6} }} }}");
@@ -45,7 +46,7 @@ pub fn topology(recipe: &Recipe) -> String {
         let parent = wiring.random.below(n);
         wiring.join(n, parent);
     }
-    for _ in hosts + routers - 1..links {
+    for _ in hosts + routers - 1..recipe.links {
         let a = wiring.random.below(routers);
         let b = (a + 1 + wiring.random.below(routers - 1)) % routers;
         wiring.join(a, b);

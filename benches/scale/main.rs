@@ -20,6 +20,12 @@ use generate::Recipe;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [word, nodes, dual_stack] = arguments.as_slice()
+        && word == CHILD
+    {
+        println!("{}", live(&life_of(nodes.parse()?, dual_stack.parse()?))?);
+        return Ok(());
+    }
     let named: Vec<usize> = arguments.iter().filter_map(|argument| argument.parse().ok()).collect();
     let sizes = match (arguments.iter().any(|argument| argument == "--bench"), named.is_empty()) {
         (_, false) => named,
@@ -28,27 +34,42 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     lives(&sizes, false)?;
     if sizes.len() > 1 {
-        lives(&[1_000], true)?;
+        lives(&sizes, true)?;
         routing(&[100, 300, 1_000])?;
     }
     all_pairs(if sizes.len() > 1 { 100 } else { 20 })
 }
 
-/// One lab from its file to nothing, phase by phase.
+/// A process of its own for each life: only so its peak of memory is its own.
+const CHILD: &str = "--one-life";
+
+const PHASES: &str = " validate     plan       up     save     load  re-plan     down";
+
+fn life_of(nodes: usize, dual_stack: bool) -> Recipe {
+    Recipe { nodes, only_routers: false, links: nodes * 2, routing: "none", dual_stack, all_pairs: false }
+}
+
+/// Labs from their files to nothing, phase by phase.
 fn lives(sizes: &[usize], dual_stack: bool) -> Result<(), Box<dyn Error>> {
     let families = if dual_stack { "IPv4 and IPv6" } else { "IPv4" };
-    println!("lab of N nodes, a tenth routers, 2N links, routing none, {families}; engine sim; seconds");
-    println!("{:>7} {PHASES} {:>9} {:>9}", "nodes", "plan MB", "peak MB");
-    let mut first: Option<(usize, Life)> = None;
+    println!("lab of N nodes, a tenth routers, 2N links, routing none, {families}; engine sim; seconds and MB");
+    println!("{:>7} {PHASES} {:>8} {:>8}", "nodes", "plan MB", "peak MB");
+    let mut first: Option<(usize, Vec<f64>)> = None;
     for &nodes in sizes {
-        let recipe = Recipe { nodes, only_routers: false, routing: "none", dual_stack, all_pairs: false };
-        let life = live(&recipe)?;
-        println!("{nodes:>7} {} {:>9} {:>9}", life.row(|time| time.as_secs_f64()), life.plan_memory, life.peak_memory);
+        let mut child = std::process::Command::new(std::env::current_exe()?);
+        let output = child.args([CHILD, &nodes.to_string(), &dual_stack.to_string()]).output()?;
+        if !output.status.success() {
+            return Err(String::from_utf8_lossy(&output.stderr).into());
+        }
+        let row = String::from_utf8(output.stdout)?;
+        println!("{nodes:>7} {}", row.trim_end());
+        let numbers: Vec<f64> = row.split_whitespace().map_while(|number| number.parse().ok()).collect();
         match &first {
-            None => first = Some((nodes, life)),
+            None => first = Some((nodes, numbers)),
             Some((smaller, base)) => {
-                let growth = life.growth_over(base);
-                println!("{:>7} {growth}   from {smaller} to {nodes}", "growth");
+                let factors = numbers.iter().zip(base).map(|(larger, smaller)| format!("{:>7.1}x", larger / smaller));
+                let factors = factors.collect::<Vec<_>>().join(" ");
+                println!("{:>7} {factors}   from {smaller} to {nodes}", "growth");
             }
         }
     }
@@ -56,38 +77,17 @@ fn lives(sizes: &[usize], dual_stack: bool) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-const PHASES: &str = " validate     plan       up     save     load  re-plan     down";
-
-/// How long each phase took, in the order of [`PHASES`].
-struct Life {
-    phases: [Duration; 7],
-    plan_memory: String,
-    peak_memory: String,
-}
-
-impl Life {
-    fn row(&self, number: impl Fn(&Duration) -> f64) -> String {
-        self.phases.iter().map(|phase| format!("{:>8.3}", number(phase))).collect::<Vec<_>>().join(" ")
-    }
-
-    fn growth_over(&self, base: &Self) -> String {
-        let factor = |(larger, smaller): (&Duration, &Duration)| larger.as_secs_f64() / smaller.as_secs_f64().max(1e-9);
-        let factors = self.phases.iter().zip(&base.phases).map(factor);
-        factors.map(|factor| format!("{factor:>7.1}x")).collect::<Vec<_>>().join(" ")
-    }
-}
-
-fn live(recipe: &Recipe) -> Result<Life, Box<dyn Error>> {
+/// One lab from its file to nothing: seconds of each of the [`PHASES`], peaks of memory after the plan and at the end.
+fn live(recipe: &Recipe) -> Result<String, Box<dyn Error>> {
     let text = generate::topology(recipe);
     let state = tempfile::tempdir()?;
-    forget_peak();
     let (model, validated) = timed(|| validate(&text))?;
     let mut site = open(state.path(), Access::Change)?;
     let (plan, planned) = timed(|| Ok(site.plan(&model)?))?;
     let plan_memory = peak();
     let options = ApplyOptions { timeout: None };
     let (applied, up) = timed(|| Ok(site.apply(&plan, Some(&model), &options, &mut |_| {})?))?;
-    assert_eq!((applied.nodes, applied.links), (recipe.nodes, recipe.nodes * 2));
+    assert_eq!((applied.nodes, applied.links), (recipe.nodes, recipe.links));
     drop(plan);
     let ((), saved) = timed(|| Ok(site.close()?))?;
     let (mut site, loaded) = timed(|| open(state.path(), Access::Change))?;
@@ -96,24 +96,26 @@ fn live(recipe: &Recipe) -> Result<Life, Box<dyn Error>> {
     let (_, down) = timed(|| Ok(site.down(&model.lab, &options, &mut |_| {})?))?;
     site.close()?;
     let phases = [validated, planned, up, saved, loaded, replanned, down];
-    Ok(Life { phases, plan_memory, peak_memory: peak() })
+    let seconds: Vec<String> = phases.iter().map(|phase| format!("{:>8.3}", phase.as_secs_f64())).collect();
+    Ok(format!("{} {plan_memory:>8} {:>8}", seconds.join(" "), peak()))
 }
 
 /// Validation and plan where every router has a route to everything.
 fn routing(sizes: &[usize]) -> Result<(), Box<dyn Error>> {
-    println!("lab of N routers, 2N links, routing auto; seconds");
-    println!("{:>7} {:>9} {:>9} {:>9} {:>9}", "routers", "validate", "plan", "routes", "peak MB");
+    println!("lab of N routers, 1.5N links, routing auto; seconds");
+    println!("{:>7} {:>9} {:>9} {:>9}", "routers", "validate", "plan", "routes");
     for &nodes in sizes {
-        let recipe = Recipe { nodes, only_routers: true, routing: "auto", dual_stack: false, all_pairs: false };
+        // Twice as many links would be more routes than the preflight lets through.
+        let links = nodes * 3 / 2;
+        let recipe = Recipe { nodes, only_routers: true, links, routing: "auto", dual_stack: false, all_pairs: false };
         let text = generate::topology(&recipe);
         let state = tempfile::tempdir()?;
-        forget_peak();
         let (model, validated) = timed(|| validate(&text))?;
         let routes: usize = model.nodes.iter().map(|node| node.routes.len()).sum();
         let mut site = open(state.path(), Access::Look)?;
         let (_, planned) = timed(|| Ok(site.plan(&model)?))?;
         let (validated, planned) = (validated.as_secs_f64(), planned.as_secs_f64());
-        println!("{nodes:>7} {validated:>9.3} {planned:>9.3} {routes:>9} {:>9}", peak());
+        println!("{nodes:>7} {validated:>9.3} {planned:>9.3} {routes:>9}");
     }
     println!();
     Ok(())
@@ -121,7 +123,7 @@ fn routing(sizes: &[usize]) -> Result<(), Box<dyn Error>> {
 
 /// Every node asks every address of every other.
 fn all_pairs(nodes: usize) -> Result<(), Box<dyn Error>> {
-    let recipe = Recipe { nodes, only_routers: false, routing: "auto", dual_stack: false, all_pairs: true };
+    let recipe = Recipe { routing: "auto", all_pairs: true, ..life_of(nodes, false) };
     let text = generate::topology(&recipe);
     let state = tempfile::tempdir()?;
     let model = validate(&text)?;
@@ -172,11 +174,6 @@ fn timed<T>(work: impl FnOnce() -> Result<T, Box<dyn Error>>) -> Result<(T, Dura
     let began = Instant::now();
     let value = work()?;
     Ok((value, began.elapsed()))
-}
-
-/// Lets the peak of resident memory begin anew, where the system can (Linux).
-fn forget_peak() {
-    let _ = fs::write("/proc/self/clear_refs", "5");
 }
 
 /// The peak of resident memory in MB, where the system tells (Linux).
