@@ -122,7 +122,8 @@ impl<D: Doors> Engine for FreeBsd<'_, D> {
         let mut results = Vec::with_capacity(steps.len());
         let mut session = Session::new(place.clone());
         while results.len() < steps.len() {
-            let rest = &steps[results.len()..];
+            let before = results.len();
+            let rest = &steps[before..];
             let run = if self.means == RouteMeans::Netlink { address::run_length(rest) } else { 0 };
             if run > 0 {
                 results.extend(self.configure(&mut session, &rest[..run]));
@@ -132,7 +133,7 @@ impl<D: Doors> Engine for FreeBsd<'_, D> {
                     Err(error) => StepResult::Failed(error),
                 });
             }
-            if results.iter().any(|result| matches!(result, StepResult::Failed(_))) {
+            if results.iter().skip(before).any(|result| matches!(result, StepResult::Failed(_))) {
                 break;
             }
         }
