@@ -125,7 +125,7 @@ impl Replay {
                 equal("errno", line["errno"].as_i64().unwrap(), errno)
             }
             (None, Some(expected)) => {
-                equal("errno of the text", expected, self.from_text(op, line).map_or_else(|errno| errno, |_| 0))
+                equal("errno of the text", expected, self.ask_from_text(op, line).map_or_else(|errno| errno, |_| 0))
             }
             (None, None) => self.request(op, line),
         };
@@ -205,7 +205,7 @@ impl Replay {
         let request = unhex(line["request"].as_str().unwrap());
         let path = line["path"].as_str().unwrap().to_owned();
         if op.starts_with("msg ") {
-            let payload = self.from_text(op, line).map_err(|errno| format!("its text is refused with {errno}"))?;
+            let payload = self.ask_from_text(op, line).map_err(|errno| format!("its text is refused with {errno}"))?;
             equal("payload from text", hex(&request[ngsock::message::HEADER_LEN..]), hex(&payload))?;
         }
         let errno = errno(netgraph::send(&mut self.kernel, self.sock, path.as_bytes(), &request));
@@ -218,7 +218,7 @@ impl Replay {
             let bytes = self.mapped(op, &recorded, bytes)?;
             equal("reply", hex(&recorded), hex(&bytes))?;
             if let Some(text) = reply["text"].as_str() {
-                equal("reply as text", text.to_owned(), self.to_text(&path, &bytes)?)?;
+                equal("reply as text", text.to_owned(), self.ask_for_text(&path, &bytes)?)?;
             }
         }
         match netgraph::receive(&mut self.kernel, self.sock) {
@@ -257,7 +257,7 @@ impl Replay {
     }
 
     /// NGM_ASCII2BINARY, as ngctl(8) does it.
-    fn from_text(&mut self, op: &str, line: &Value) -> Result<Vec<u8>, i64> {
+    fn ask_from_text(&mut self, op: &str, line: &Value) -> Result<Vec<u8>, i64> {
         let mut words = op.splitn(4, ' ').skip(2);
         let name = words.next().unwrap();
         let text = generic::CString::new(words.next().unwrap_or_default());
@@ -269,7 +269,7 @@ impl Replay {
     }
 
     /// NGM_BINARY2ASCII.
-    fn to_text(&mut self, path: &str, message: &[u8]) -> Result<String, String> {
+    fn ask_for_text(&mut self, path: &str, message: &[u8]) -> Result<String, String> {
         let enclosed = generic::Enclosed::decode(message).unwrap();
         let reply = self.convert(path, &generic::BinaryToText(enclosed)).map_err(|errno| errno.to_string())?;
         let text = generic::CString::decode(reply.payload()).unwrap();
