@@ -1,7 +1,7 @@
 //! if_bridge: members, learning, forwarding, RSTP.
 //!
 //! `control` answers the ioctls, `forward` carries frames, `rstp` decides which ports carry them, `bpdu` is what
-//! bridges tell each other. A bridge is taken out of its interface while it works ([`with`]): nothing it calls
+//! bridges tell each other. A bridge is taken out of its interface while it works (`with`): nothing it calls
 //! needs it, because frames only join the kernel's queue.
 
 mod bpdu;
