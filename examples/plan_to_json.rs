@@ -24,6 +24,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         state_dir: nothing.path().to_owned(),
         access: Access::Look,
         route_door: RouteDoorKind::Netlink,
+        load_modules: false,
         wait: Duration::ZERO,
         holder: "an example".into(),
         entropy: [0; 16],

@@ -53,9 +53,24 @@ pub struct Global {
     /// Say more on the way
     #[arg(short, long, global = true)]
     pub verbose: bool,
+    /// How addresses and routes reach a FreeBSD kernel
+    #[arg(long, value_enum, value_name = "DOOR", global = true)]
+    pub route_door: Option<RouteDoor>,
+    /// Load the kernel modules that a lab needs; they stay loaded
+    #[arg(long, global = true)]
+    pub load_modules: bool,
     /// Where labs are remembered
     #[arg(long, value_name = "DIR", global = true, env = "CELLBLOCK_STATE_DIR", hide_env_values = true)]
     pub state_dir: Option<PathBuf>,
+}
+
+/// How addresses and routes reach a FreeBSD kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RouteDoor {
+    /// Messages of netlink(4), many at once
+    Netlink,
+    /// Address ioctls and the routing socket
+    Rtsock,
 }
 
 /// Where a lab is to exist.

@@ -24,21 +24,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("lab", &["abi", "diagnostic", "engine", "graph", "model", "plan", "sim"]),
     ("checks", &["diagnostic", "lab", "model"]),
     ("output", &["diagnostic", "topology::source"]),
-    (
-        "commands",
-        &[
-            "checks",
-            "cli",
-            "diagnostic",
-            "engine::freebsd::doors",
-            "graph",
-            "lab",
-            "model",
-            "output",
-            "plan",
-            "topology",
-        ],
-    ),
+    ("commands", &["checks", "cli", "diagnostic", "graph", "lab", "model", "output", "plan", "topology"]),
 ];
 
 /// Crates with one home, and the folders or files that are it.

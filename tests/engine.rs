@@ -8,7 +8,7 @@ mod support;
 use std::time::Duration;
 
 use cellblock::engine::Records;
-use cellblock::engine::freebsd::RouteMeans;
+use cellblock::engine::freebsd::{Machine, RouteMeans, Settings};
 use cellblock::lab::{ApplyOptions, LabErrorKind, Labs};
 use cellblock::model::{LabName, Model};
 use cellblock::plan::render;
@@ -18,21 +18,21 @@ use support::picture::picture;
 
 /// A kernel, its records, and what a test does with them.
 struct World {
-    doors: SimDoors,
+    machine: Machine<SimDoors>,
     records: Records,
     _dir: tempfile::TempDir,
-    means: RouteMeans,
 }
 
 impl World {
     fn new(means: RouteMeans) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let records = Records::new(dir.path());
-        Self { doors: SimDoors::new(Kernel::boot(1)), records, _dir: dir, means }
+        let settings = Settings { means, load_modules: true };
+        Self { machine: Machine { doors: SimDoors::new(Kernel::boot(1)), settings }, records, _dir: dir }
     }
 
-    fn labs(&mut self) -> Labs<'_, SimDoors> {
-        Labs { doors: &mut self.doors, records: &self.records, means: self.means, engine: "sim", entropy: [7; 16] }
+    fn labs(&mut self) -> Labs<'_> {
+        Labs { backend: &mut self.machine, records: &self.records, engine: "sim", entropy: [7; 16] }
     }
 
     /// Up, and a second plan that finds nothing to do.
@@ -54,11 +54,11 @@ fn comes_and_goes(yaml: &str) {
     let model = model(yaml);
     for means in [RouteMeans::Netlink, RouteMeans::Rtsock] {
         let mut world = World::new(means);
-        let before = picture(&mut world.doors);
+        let before = picture(&mut world.machine.doors);
         world.up(&model);
-        assert_ne!(picture(&mut world.doors), before);
+        assert_ne!(picture(&mut world.machine.doors), before);
         world.down(&model.lab);
-        assert_eq!(picture(&mut world.doors), before, "{means:?}");
+        assert_eq!(picture(&mut world.machine.doors), before, "{means:?}");
     }
 }
 
@@ -137,7 +137,7 @@ fn the_host_itself_gets_an_end_and_gets_rid_of_it() {
 #[test]
 fn a_change_changes_only_what_it_must() {
     let mut world = World::new(RouteMeans::Netlink);
-    let before = picture(&mut world.doors);
+    let before = picture(&mut world.machine.doors);
     let first = model(MIXED);
     world.up(&first);
     for (from, to, counts) in [
@@ -156,7 +156,7 @@ fn a_change_changes_only_what_it_must() {
     world.up(&smaller);
     world.up(&first);
     world.down(&first.lab);
-    assert_eq!(picture(&mut world.doors), before);
+    assert_eq!(picture(&mut world.machine.doors), before);
 }
 
 #[test]
@@ -165,13 +165,35 @@ fn a_jail_of_somebody_else_is_left_alone() {
     let mut world = World::new(RouteMeans::Netlink);
     let parameters =
         [JailParam::string("name", "two"), JailParam::string("path", "/"), JailParam::boolean("persist", true)];
-    world.doors.jail_set(&parameters, JAIL_CREATE).unwrap();
-    let before = picture(&mut world.doors);
+    world.machine.doors.jail_set(&parameters, JAIL_CREATE).unwrap();
+    let before = picture(&mut world.machine.doors);
     let model = model(&two("endpoints: [ \"a:eth0\", \"b:eth0\" ]", HOSTS));
     let error = world.labs().plan(&model).unwrap_err();
     assert_eq!(error.kind, LabErrorKind::BadState, "{error:#?}");
     assert!(error.hint.is_some());
-    assert_eq!(picture(&mut world.doors), before);
+    assert_eq!(picture(&mut world.machine.doors), before);
+}
+
+#[test]
+fn modules_are_loaded_only_when_allowed() {
+    let model = model(MIXED);
+    let mut world = World::new(RouteMeans::Netlink);
+    world.machine.settings.load_modules = false;
+    let before = picture(&mut world.machine.doors);
+    let plan = world.labs().plan(&model).unwrap();
+    let error = world.labs().apply(&plan, &model, &ApplyOptions { timeout: None }, &mut |_| {}).unwrap_err();
+    assert_eq!(error.kind, LabErrorKind::Refused, "{error:#?}");
+    for module in ["ng_socket", "ng_eiface", "ng_pipe", "if_bridge"] {
+        assert!(error.message.contains(module), "{}", error.message);
+        assert!(error.hint.as_ref().unwrap().contains(module), "{error:#?}");
+    }
+    assert!(error.hint.unwrap().contains("sysrc kld_list+="));
+    assert_eq!(picture(&mut world.machine.doors), before);
+    world.machine.settings.load_modules = true;
+    world.up(&model);
+    world.down(&model.lab);
+    world.machine.settings.load_modules = false;
+    world.up(&model);
 }
 
 #[test]

@@ -5,11 +5,13 @@
 
 mod support;
 
+use std::fmt::Debug;
+
 use cellblock::abi::Errno;
 use cellblock::engine::Records;
-use cellblock::engine::freebsd::RouteMeans;
 use cellblock::engine::freebsd::doors::Doors;
 use cellblock::engine::freebsd::faults::{Fault, FaultyDoors};
+use cellblock::engine::freebsd::{Machine, Settings};
 use cellblock::lab::{ApplyOptions, LabError, LabErrorKind, Labs};
 use cellblock::model::Model;
 use cellblock::sim::{Kernel, SimDoors};
@@ -34,66 +36,74 @@ topology:
     - { endpoints: [ "me:lab_a", "r1:x0" ], ipv6: [ "fd00::1/64", "fd00::2/64" ] }
 "#;
 
-fn up(doors: &mut impl Doors, records: &Records, model: &Model) -> Result<(), LabError> {
-    let mut labs = labs(doors, records);
+fn up(machine: &mut Machine<impl Doors + Debug>, records: &Records, model: &Model) -> Result<(), LabError> {
+    let mut labs = labs(machine, records);
     let plan = labs.plan(model)?;
     labs.apply(&plan, model, &ApplyOptions { timeout: None }, &mut |_| {}).map(drop)
 }
 
-fn down(doors: &mut impl Doors, records: &Records, model: &Model) -> Result<(), LabError> {
-    labs(doors, records).down(&model.lab, &mut |_| {}).map(drop)
+fn down(machine: &mut Machine<impl Doors + Debug>, records: &Records, model: &Model) -> Result<(), LabError> {
+    labs(machine, records).down(&model.lab, &mut |_| {}).map(drop)
 }
 
-fn labs<'d, D: Doors>(doors: &'d mut D, records: &'d Records) -> Labs<'d, D> {
-    Labs { doors, records, means: RouteMeans::Netlink, engine: "sim", entropy: [7; 16] }
+fn labs<'d>(machine: &'d mut Machine<impl Doors + Debug>, records: &'d Records) -> Labs<'d> {
+    Labs { backend: machine, records, engine: "sim", entropy: [7; 16] }
 }
 
 /// The kernel after our process is gone: what it had open is closed.
-fn after_death(doors: SimDoors) -> SimDoors {
-    SimDoors::new(doors.into_kernel())
+fn after_death(machine: Machine<SimDoors>) -> Machine<SimDoors> {
+    over(SimDoors::new(machine.doors.into_kernel()))
+}
+
+/// An engine over doors, which may load modules.
+fn over<D>(doors: D) -> Machine<D> {
+    Machine { doors, settings: Settings { load_modules: true, ..Settings::default() } }
 }
 
 /// The command with a fault at one call.
 fn faulty(
-    doors: SimDoors,
+    machine: Machine<SimDoors>,
     call: u64,
     fault: Fault,
-    command: impl FnOnce(&mut FaultyDoors<SimDoors>) -> Result<(), LabError>,
-) -> (SimDoors, Result<(), LabError>) {
-    let mut faulty = FaultyDoors::new(doors, Some((call, fault)));
+    command: impl FnOnce(&mut Machine<FaultyDoors<SimDoors>>) -> Result<(), LabError>,
+) -> (Machine<SimDoors>, Result<(), LabError>) {
+    let mut faulty = over(FaultyDoors::new(machine.doors, Some((call, fault))));
     let outcome = command(&mut faulty);
-    (faulty.into_inner(), outcome)
+    (over(faulty.doors.into_inner()), outcome)
 }
 
 const REFUSED: Fault = Fault::Refuse(Errno::EIO);
 
-fn fresh() -> (SimDoors, tempfile::TempDir, Records) {
+fn fresh() -> (Machine<SimDoors>, tempfile::TempDir, Records) {
     let dir = tempfile::tempdir().unwrap();
     let records = Records::new(dir.path());
-    (SimDoors::new(Kernel::boot(1)), dir, records)
+    (over(SimDoors::new(Kernel::boot(1))), dir, records)
 }
 
 /// How many calls the command makes when nothing goes wrong.
-fn calls(doors: SimDoors, command: impl FnOnce(&mut FaultyDoors<SimDoors>) -> Result<(), LabError>) -> u64 {
-    let mut faulty = FaultyDoors::new(doors, None);
+fn calls(
+    machine: Machine<SimDoors>,
+    command: impl FnOnce(&mut Machine<FaultyDoors<SimDoors>>) -> Result<(), LabError>,
+) -> u64 {
+    let mut faulty = over(FaultyDoors::new(machine.doors, None));
     command(&mut faulty).unwrap_or_else(|error| panic!("{error:#?}"));
-    faulty.calls()
+    faulty.doors.calls()
 }
 
 #[test]
 fn an_error_at_any_call_of_up() {
     let model = model(MIXED);
-    let (doors, _dir, records) = fresh();
-    let all = calls(doors, |doors| up(doors, &records, &model));
+    let (machine, _dir, records) = fresh();
+    let all = calls(machine, |machine| up(machine, &records, &model));
     for call in 1..=all {
-        let (mut doors, _dir, records) = fresh();
-        let before = picture(&mut doors);
-        let (mut doors, outcome) = faulty(doors, call, REFUSED, |doors| up(doors, &records, &model));
+        let (mut machine, _dir, records) = fresh();
+        let before = picture(&mut machine.doors);
+        let (mut machine, outcome) = faulty(machine, call, REFUSED, |machine| up(machine, &records, &model));
         match outcome {
-            Ok(()) => down(&mut doors, &records, &model).unwrap_or_else(|error| panic!("call {call}: {error:#?}")),
+            Ok(()) => down(&mut machine, &records, &model).unwrap_or_else(|error| panic!("call {call}: {error:#?}")),
             Err(error) => assert_ne!(error.kind, LabErrorKind::NotUndone, "call {call}: {error:#?}"),
         }
-        assert_eq!(picture(&mut doors), before, "call {call} of {all}");
+        assert_eq!(picture(&mut machine.doors), before, "call {call} of {all}");
         assert!(records.labs().unwrap().is_empty(), "call {call}");
     }
 }
@@ -101,23 +111,23 @@ fn an_error_at_any_call_of_up() {
 #[test]
 fn death_at_any_call_of_up() {
     let model = model(MIXED);
-    let (mut doors, _dir, records) = fresh();
-    let before = picture(&mut doors);
-    let all = calls(doors, |doors| up(doors, &records, &model));
+    let (mut machine, _dir, records) = fresh();
+    let before = picture(&mut machine.doors);
+    let all = calls(machine, |machine| up(machine, &records, &model));
     for call in 1..=all {
-        let (doors, _dir, records) = fresh();
-        let (doors, outcome) = faulty(doors, call, Fault::Die, |doors| up(doors, &records, &model));
+        let (machine, _dir, records) = fresh();
+        let (machine, outcome) = faulty(machine, call, Fault::Die, |machine| up(machine, &records, &model));
         assert!(outcome.is_err(), "call {call}");
-        let mut doors = after_death(doors);
+        let mut machine = after_death(machine);
         if records.labs().unwrap().is_empty() {
-            assert_eq!(picture(&mut doors), before, "call {call}: nothing may exist without a record");
+            assert_eq!(picture(&mut machine.doors), before, "call {call}: nothing may exist without a record");
             continue;
         }
         if call % 2 == 0 {
-            up(&mut doors, &records, &model).unwrap_or_else(|error| panic!("call {call}, up again: {error:#?}"));
+            up(&mut machine, &records, &model).unwrap_or_else(|error| panic!("call {call}, up again: {error:#?}"));
         }
-        down(&mut doors, &records, &model).unwrap_or_else(|error| panic!("call {call}, down: {error:#?}"));
-        assert_eq!(picture(&mut doors), before, "call {call} of {all}");
+        down(&mut machine, &records, &model).unwrap_or_else(|error| panic!("call {call}, down: {error:#?}"));
+        assert_eq!(picture(&mut machine.doors), before, "call {call} of {all}");
         assert!(records.labs().unwrap().is_empty(), "call {call}");
     }
 }
@@ -125,19 +135,19 @@ fn death_at_any_call_of_up() {
 #[test]
 fn an_error_or_death_at_any_call_of_down() {
     let model = model(MIXED);
-    let (mut doors, _dir, records) = fresh();
-    let before = picture(&mut doors);
-    up(&mut doors, &records, &model).unwrap();
-    let all = calls(doors, |doors| down(doors, &records, &model));
+    let (mut machine, _dir, records) = fresh();
+    let before = picture(&mut machine.doors);
+    up(&mut machine, &records, &model).unwrap();
+    let all = calls(machine, |machine| down(machine, &records, &model));
     for (call, fault) in (1..=all).flat_map(|call| [(call, REFUSED), (call, Fault::Die)]) {
-        let (mut doors, _dir, records) = fresh();
-        up(&mut doors, &records, &model).unwrap();
-        let (doors, outcome) = faulty(doors, call, fault, |doors| down(doors, &records, &model));
-        let mut doors = after_death(doors);
+        let (mut machine, _dir, records) = fresh();
+        up(&mut machine, &records, &model).unwrap();
+        let (machine, outcome) = faulty(machine, call, fault, |machine| down(machine, &records, &model));
+        let mut machine = after_death(machine);
         if outcome.is_err() {
-            down(&mut doors, &records, &model).unwrap_or_else(|error| panic!("{fault:?} at {call}: {error:#?}"));
+            down(&mut machine, &records, &model).unwrap_or_else(|error| panic!("{fault:?} at {call}: {error:#?}"));
         }
-        assert_eq!(picture(&mut doors), before, "{fault:?} at {call} of {all}");
+        assert_eq!(picture(&mut machine.doors), before, "{fault:?} at {call} of {all}");
         assert!(records.labs().unwrap().is_empty(), "{fault:?} at {call}");
     }
 }
@@ -148,18 +158,18 @@ fn an_error_at_any_call_of_a_change() {
     let second = model(
         &MIXED.replace("10.0.0.2/16", "10.0.0.3/16").replace(", tc: { delay: 5ms }", "").replace("type: epair, ", ""),
     );
-    let (mut doors, _dir, records) = fresh();
-    up(&mut doors, &records, &first).unwrap();
-    let all = calls(doors, |doors| up(doors, &records, &second));
+    let (mut machine, _dir, records) = fresh();
+    up(&mut machine, &records, &first).unwrap();
+    let all = calls(machine, |machine| up(machine, &records, &second));
     for call in 1..=all {
-        let (mut doors, _dir, records) = fresh();
-        up(&mut doors, &records, &first).unwrap();
-        let (mut doors, outcome) = faulty(doors, call, REFUSED, |doors| up(doors, &records, &second));
+        let (mut machine, _dir, records) = fresh();
+        up(&mut machine, &records, &first).unwrap();
+        let (mut machine, outcome) = faulty(machine, call, REFUSED, |machine| up(machine, &records, &second));
         let wanted = if outcome.is_ok() { &second } else { &first };
         if let Err(error) = &outcome {
             assert_ne!(error.kind, LabErrorKind::NotUndone, "call {call}: {error:#?}");
         }
-        let plan = labs(&mut doors, &records).plan(wanted).unwrap();
+        let plan = labs(&mut machine, &records).plan(wanted).unwrap();
         assert!(plan.is_empty(), "call {call} of {all}:\n{}", cellblock::plan::render::text(&plan));
     }
 }

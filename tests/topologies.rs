@@ -85,6 +85,7 @@ fn open(state_dir: &Path) -> Result<Site, Failed> {
         state_dir: state_dir.to_owned(),
         access: Access::Change,
         route_door: RouteDoorKind::default(),
+        load_modules: false,
         wait: Duration::ZERO,
         holder: "a test".into(),
         entropy: [1; 16],

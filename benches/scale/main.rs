@@ -163,6 +163,7 @@ fn open(state_dir: &Path, access: Access) -> Result<Site, Box<dyn Error>> {
         state_dir: state_dir.to_owned(),
         access,
         route_door: RouteDoorKind::default(),
+        load_modules: false,
         wait: Duration::ZERO,
         holder: "the benchmark".into(),
         entropy: [7; 16],

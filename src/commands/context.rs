@@ -9,8 +9,8 @@ use std::time::Duration;
 use clap::ValueEnum;
 use serde::Serialize;
 
-use crate::cli::{Format, Global};
-use crate::lab::EngineKind;
+use crate::cli::{Format, Global, RouteDoor};
+use crate::lab::{EngineKind, RouteDoorKind};
 use crate::model::Delay;
 use crate::output::{Failure, Printer, Status, json, yaml};
 use crate::topology::LoadOptions;
@@ -89,6 +89,14 @@ impl<'a> Context<'a> {
             Failure::usage(format!("--timeout: {error}")).hint("write a number and a unit, such as 30s or 500ms")
         })?;
         Ok(Some(Duration::from_nanos(nanoseconds)))
+    }
+
+    /// `--route-door`.
+    pub(super) fn route_door(&self) -> RouteDoorKind {
+        match self.global.route_door {
+            None | Some(RouteDoor::Netlink) => RouteDoorKind::Netlink,
+            Some(RouteDoor::Rtsock) => RouteDoorKind::Rtsock,
+        }
     }
 
     /// `-s` and `--name`.

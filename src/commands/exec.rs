@@ -3,8 +3,7 @@
 use super::context::Context;
 use super::{site, target, topology};
 use crate::cli::{ExecArgs, Format, TargetArgs};
-use crate::engine::freebsd::doors::{Exit, Stream};
-use crate::lab::{Access, ExecError, LabErrorKind, Site};
+use crate::lab::{Access, ExecError, Exit, LabErrorKind, Site, Stream};
 use crate::model::LabName;
 use crate::output::{Failure, Status};
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::context::Context;
 use crate::cli::EngineChoice;
-use crate::lab::{self, Access, EngineKind, LabError, LabErrorKind, RouteDoorKind, Site, SiteOptions};
+use crate::lab::{self, Access, EngineKind, LabError, LabErrorKind, Site, SiteOptions};
 use crate::model::LabName;
 use crate::output::{Failure, Findings, Status};
 use crate::topology::Sources;
@@ -31,7 +31,8 @@ fn open_at(context: &mut Context<'_>, engine: EngineKind, state_dir: PathBuf, ac
     let options = SiteOptions {
         state_dir,
         access,
-        route_door: RouteDoorKind::default(),
+        route_door: context.route_door(),
+        load_modules: context.global.load_modules,
         wait: context.timeout()?.unwrap_or(PATIENCE),
         holder: format!("pid {}: cellblock {}", context.environment.process_id, context.environment.invocation),
         entropy,

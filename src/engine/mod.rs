@@ -1,5 +1,6 @@
 //! Engines realise steps on a kernel and read back what it holds.
 
+mod execute;
 pub mod freebsd;
 mod lock;
 mod record;
@@ -10,10 +11,12 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::abi::Errno;
+use crate::diagnostic::Diagnostic;
 use crate::graph::Place;
-use crate::model::{IfName, NodeName};
+use crate::model::{IfName, LabName, Model, NodeName};
 use crate::plan::{Observed, Plan, Scope, Step};
 
+pub use execute::{Exit, NotRun, Stream};
 pub use lock::{Lock, LockError};
 pub use record::{Phase, Record, RecordError, Records};
 pub use run::{Event, RunError, run, run_forward};
@@ -25,6 +28,18 @@ pub struct Capabilities {
     pub jail_meta: bool,
     /// Modules that the lab needs and that were loaded just now; they stay.
     pub loaded: Vec<String>,
+}
+
+/// A kernel that labs are made on, and the engine for it.
+pub trait Backend: fmt::Debug {
+    /// A string that changes with every boot of the kernel.
+    fn boot_identity(&mut self) -> String;
+
+    /// What the engine cannot do of a model, or will do otherwise than written.
+    fn check(&self, model: &Model) -> Vec<Diagnostic>;
+
+    /// The engine for one lab, which bears `token` to prove that it is ours.
+    fn engine<'b>(&'b mut self, lab: &LabName, token: &str) -> Box<dyn Engine + 'b>;
 }
 
 /// Does single steps and looks; knows neither graph nor file.
@@ -56,6 +71,17 @@ pub trait Engine {
     /// # Errors
     /// A prober that could not be set up.
     fn probe(&mut self, echoes: &[Echo]) -> Result<Vec<EchoResult>, EngineError>;
+
+    /// Runs a program in a place to its end; `output` gets what it writes as it comes.
+    ///
+    /// # Errors
+    /// Why it could not be run; a program that ran and failed is not an error.
+    fn execute(
+        &mut self,
+        place: &Place,
+        command: &[String],
+        output: &mut dyn FnMut(Stream, &[u8]),
+    ) -> Result<Exit, NotRun>;
 }
 
 /// What came of one step.

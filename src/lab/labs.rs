@@ -5,9 +5,7 @@ use std::sync::Arc;
 use super::error::{ExecError, LabError, LabErrorKind};
 use super::types::{Applied, ApplyOptions, Probe, ProbeResult, Progress};
 use super::{host, words};
-use crate::engine::freebsd::doors::{Doors, ExecuteError, Exit, Stream};
-use crate::engine::freebsd::{self, FreeBsd, RouteMeans};
-use crate::engine::{Echo, Engine, Event, Phase, Record, Records, run, run_forward};
+use crate::engine::{Backend, Echo, Engine, Event, Exit, NotRun, Phase, Record, Records, Stream, run, run_forward};
 use crate::graph::{self, Graph, Numbering};
 use crate::model::{LabName, Model, NodeName};
 use crate::plan::{self, Observed, Plan, Scope};
@@ -18,13 +16,11 @@ const SETTLING_PAUSE: std::time::Duration = std::time::Duration::from_millis(105
 
 /// Labs of one kernel, with their records.
 #[derive(Debug)]
-pub struct Labs<'d, D> {
-    /// The kernel.
-    pub doors: &'d mut D,
+pub struct Labs<'d> {
+    /// The kernel and its engine.
+    pub backend: &'d mut dyn Backend,
     /// Where the records are.
     pub records: &'d Records,
-    /// How addresses and routes travel.
-    pub means: RouteMeans,
     /// The engine's name, for the record.
     pub engine: &'static str,
     /// What the token of a new lab is made of.
@@ -40,10 +36,10 @@ struct Known {
     graphs: Vec<Arc<Graph>>,
 }
 
-impl<D: Doors> Labs<'_, D> {
+impl Labs<'_> {
     /// A record, if it is of this boot; another boot's is history.
     fn of_this_boot(&mut self, record: Option<Record>) -> Option<Record> {
-        let boot = self.doors.boot_identity();
+        let boot = self.backend.boot_identity();
         record.filter(|record| record.boot == boot)
     }
 
@@ -68,8 +64,8 @@ impl<D: Doors> Labs<'_, D> {
         Ok(Known { record, token, graphs })
     }
 
-    fn engine<'e>(&'e mut self, lab: &LabName, known: &Known) -> FreeBsd<'e, D> {
-        FreeBsd::new(self.doors, lab.clone(), &known.token, self.means)
+    fn engine<'e>(&'e mut self, lab: &LabName, known: &Known) -> Box<dyn Engine + 'e> {
+        self.backend.engine(lab, &known.token)
     }
 
     fn observe_known(&mut self, lab: &LabName, known: &Known) -> Result<(Observed, Arc<Graph>), LabError> {
@@ -85,7 +81,7 @@ impl<D: Doors> Labs<'_, D> {
     /// # Errors
     /// As [`super::Site::plan`].
     pub fn plan(&mut self, model: &Model) -> Result<Plan, LabError> {
-        words::refuse_wrong_files(freebsd::check(model))?;
+        words::refuse_wrong_files(self.backend.check(model))?;
         let record = self.records.read(&model.lab)?;
         let record = self.of_this_boot(record);
         let mut numbering = record.as_ref().map_or_else(Numbering::default, |record| record.numbering.clone());
@@ -133,7 +129,7 @@ impl<D: Doors> Labs<'_, D> {
         let previous = known.record.clone();
         let record = Record {
             engine: self.engine.to_owned(),
-            boot: self.doors.boot_identity(),
+            boot: self.backend.boot_identity(),
             token: known.token.clone(),
             phase: Phase::Applying,
             model: model.clone(),
@@ -144,7 +140,8 @@ impl<D: Doors> Labs<'_, D> {
         let mut notes = Vec::new();
         if !plan.steps.is_empty() {
             self.records.write(lab, &record)?;
-            let capabilities = match self.engine(lab, &known).prepare(plan) {
+            let prepared = self.engine(lab, &known).prepare(plan);
+            let capabilities = match prepared {
                 Ok(capabilities) => capabilities,
                 Err(error) => {
                     self.forget_attempt(lab, previous.as_ref())?;
@@ -170,7 +167,8 @@ impl<D: Doors> Labs<'_, D> {
     ) -> Result<(), LabError> {
         let mut engine = self.engine(&plan.lab, known);
         let limit = options.timeout.map(|timeout| engine.now() + timeout);
-        let outcome = run(&mut engine, plan, limit, &mut |event| tell(event, plan.steps.len(), progress));
+        let outcome = run(&mut *engine, plan, limit, &mut |event| tell(event, plan.steps.len(), progress));
+        drop(engine);
         let Err(failure) = outcome else { return Ok(()) };
         let mut error = words::refused(failure.error);
         error.step = Some((failure.step, failure.of));
@@ -225,7 +223,7 @@ impl<D: Doors> Labs<'_, D> {
                     if left.is_empty() {
                         break;
                     }
-                    run_forward(&mut self.engine(&plan.lab, known), &back, &mut |_| {});
+                    run_forward(&mut *self.engine(&plan.lab, known), &back, &mut |_| {});
                 }
                 Err(unreadable) => left = vec![format!("it cannot be seen what is left: {unreadable}")],
             }
@@ -261,8 +259,8 @@ impl<D: Doors> Labs<'_, D> {
         };
         let plan = self.plan_removal(lab, &known)?;
         self.records.write(lab, &Record { phase: Phase::Removing, ..record.clone() })?;
-        let mut engine = self.engine(lab, &known);
-        let (steps, errors) = run_forward(&mut engine, &plan, &mut |event| tell(event, plan.steps.len(), progress));
+        let mut hear = |event: Event<'_>| tell(event, plan.steps.len(), progress);
+        let (steps, errors) = run_forward(&mut *self.engine(lab, &known), &plan, &mut hear);
         progress(Progress::Verifying);
         let left: Vec<String> = match self.observe_known(lab, &known) {
             Ok((_, seen)) => {
@@ -333,20 +331,18 @@ impl<D: Doors> Labs<'_, D> {
     ) -> Result<Exit, ExecError> {
         let (mut engine, model) = self.present(lab).map_err(ExecError::Lab)?;
         let place = words::station(&model, node).map_err(ExecError::Lab)?;
-        let jid = engine.jail_of(&place).map_err(|error| ExecError::Lab(words::unreadable(error)))?;
-        self.doors.execute(jid, command, output).map_err(|error| match error {
-            ExecuteError::NotFound => ExecError::NotFound,
-            ExecuteError::NotExecutable => ExecError::NotExecutable,
-            ExecuteError::Kernel(errno) => ExecError::Lab(words::not_executed(node, errno)),
+        engine.execute(&place, command, output).map_err(|error| match error {
+            NotRun::NotFound => ExecError::NotFound,
+            NotRun::NotExecutable => ExecError::NotExecutable,
+            NotRun::Refused(error) => ExecError::Lab(words::unreadable(error)),
         })
     }
 
     /// The engine of a lab that exists, and the model it was made of.
-    fn present(&mut self, lab: &LabName) -> Result<(FreeBsd<'_, D>, Model), LabError> {
+    fn present(&mut self, lab: &LabName) -> Result<(Box<dyn Engine + '_>, Model), LabError> {
         let record = self.records.read(lab)?;
         let record = self.of_this_boot(record).ok_or_else(|| words::no_such_lab(lab))?;
-        let engine = FreeBsd::new(self.doors, lab.clone(), &record.token, self.means);
-        Ok((engine, record.model))
+        Ok((self.backend.engine(lab, &record.token), record.model))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Labs of one state directory, as the commands see them: plan, apply, take down, look, test.
 
+mod behind;
 mod error;
 mod host;
 mod labs;
@@ -8,17 +9,17 @@ mod types;
 mod words;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::diagnostic::Diagnostic;
-use crate::engine::freebsd::doors::{Exit, Stream};
-use crate::engine::freebsd::{self, RouteMeans};
+use crate::engine::freebsd::{self, Settings};
 use crate::engine::{Lock, Phase, Records};
 use crate::graph;
 use crate::model::{LabName, Model, NodeName};
 use crate::plan::{Observed, Plan};
-use crate::sim::{Kernel, SimDoors, persist};
 
+use self::behind::Behind;
+pub use crate::engine::{Exit, Stream};
 pub use error::{ExecError, LabError, LabErrorKind};
 pub use labs::Labs;
 pub use types::{
@@ -26,13 +27,13 @@ pub use types::{
     RouteDoorKind, SiteOptions,
 };
 
-/// The simulated kernel's file in a state directory.
-const KERNEL: &str = "sim.kernel";
-
 /// The engine that `--engine auto` means on this system, and one line saying which and why.
 #[must_use]
 pub fn choose_engine() -> (EngineKind, String) {
-    (EngineKind::Sim, "engine sim: no other engine is built for this system yet".to_owned())
+    match freebsd::sys::open(Settings::default()) {
+        Ok(_) => (EngineKind::FreeBsd, "engine freebsd: this kernel has VNET jails, and we are root".to_owned()),
+        Err(unusable) => (EngineKind::Sim, format!("engine sim: {}", unusable.message)),
+    }
 }
 
 /// What the engine cannot do of a model, or will do otherwise than written; for `validate` and before a plan.
@@ -51,9 +52,9 @@ pub struct Site {
     records: Records,
     /// Held while something may be changed.
     lock: Option<Lock>,
-    doors: SimDoors,
-    kernel_file: PathBuf,
-    means: RouteMeans,
+    behind: Behind,
+    /// Of the kernel.
+    boot: String,
     entropy: [u8; 16],
 }
 
@@ -64,10 +65,7 @@ impl Site {
     /// `NoEngine` (69) if `kind` is not built for this system, `Locked` (75) with who holds it, `BadState` (78) if a file of the
     /// state directory is damaged or foreign, `NotPermitted` (77).
     pub fn open(kind: EngineKind, options: SiteOptions) -> Result<Self, LabError> {
-        if kind != EngineKind::Sim {
-            let message = format!("engine {} is not built for this system", kind.name());
-            return Err(LabError::new(LabErrorKind::NoEngine, message).hint("`--engine sim` runs everywhere"));
-        }
+        let host = Behind::host(kind, &options)?;
         let lock = match options.access {
             Access::Look => None,
             Access::Change => {
@@ -76,27 +74,13 @@ impl Site {
                 Some(Lock::take(&options.state_dir.join("lock"), &options.holder, options.wait)?)
             }
         };
-        let kernel_file = options.state_dir.join(KERNEL);
-        let [a, b, c, d, e, f, g, h, ..] = options.entropy;
-        let kernel = match persist::load(&kernel_file) {
-            Ok(kernel) => kernel,
-            Err(persist::LoadError::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => {
-                Kernel::boot(u64::from_le_bytes([a, b, c, d, e, f, g, h]))
-            }
-            Err(error) => return Err(words::unusable_kernel(&kernel_file, &error)),
+        let mut behind = match host {
+            Some(host) => host,
+            None => Behind::simulated(&options)?,
         };
-        Ok(Self {
-            kind,
-            records: Records::new(&options.state_dir),
-            lock,
-            doors: SimDoors::new(kernel),
-            kernel_file,
-            means: match options.route_door {
-                RouteDoorKind::Netlink => RouteMeans::Netlink,
-                RouteDoorKind::Rtsock => RouteMeans::Rtsock,
-            },
-            entropy: options.entropy,
-        })
+        let boot = behind.backend().boot_identity();
+        let (records, entropy) = (Records::new(&options.state_dir), options.entropy);
+        Ok(Self { kind, records, lock, behind, boot, entropy })
     }
 
     /// Which engine a lab of that name was made with, by its record alone, without opening anything else.
@@ -119,7 +103,7 @@ impl Site {
     /// # Errors
     /// `BadState` if a record cannot be read.
     pub fn labs(&self) -> Result<Vec<LabSummary>, LabError> {
-        let boot = &self.doors.kernel.boot;
+        let boot = &self.boot;
         let mut labs = Vec::new();
         for name in self.records.labs()? {
             let Some(record) = self.records.read(&name)? else { continue };
@@ -238,20 +222,13 @@ impl Site {
     /// `BadState` if it cannot be written.
     pub fn close(self) -> Result<(), LabError> {
         if self.lock.is_some() {
-            persist::save(&self.doors.kernel, &self.kernel_file)
-                .map_err(|error| words::unsaved_kernel(&self.kernel_file, &error))?;
+            self.behind.save()?;
         }
         Ok(())
     }
 
-    fn inner(&mut self) -> Labs<'_, SimDoors> {
-        Labs {
-            doors: &mut self.doors,
-            records: &self.records,
-            means: self.means,
-            engine: self.kind.name(),
-            entropy: self.entropy,
-        }
+    fn inner(&mut self) -> Labs<'_> {
+        Labs { backend: self.behind.backend(), records: &self.records, engine: self.kind.name(), entropy: self.entropy }
     }
 
     fn may_change(&self) -> Result<(), LabError> {

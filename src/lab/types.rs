@@ -67,6 +67,8 @@ pub struct SiteOptions {
     pub access: Access,
     /// How addresses and routes travel.
     pub route_door: RouteDoorKind,
+    /// Whether modules that a lab needs may be loaded into the kernel of this host.
+    pub load_modules: bool,
     /// How long to wait for another process's lock.
     pub wait: Duration,
     /// What others are told who waits for our lock: `pid 4711: cellblock up office`.

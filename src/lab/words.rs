@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::error::{LabError, LabErrorKind};
+use super::types::EngineKind;
 use crate::abi::Errno;
 use crate::diagnostic::Diagnostic;
+use crate::engine::freebsd::{Lack, Unusable};
 use crate::engine::{EngineError, LockError, RecordError};
 use crate::graph::{GraphError, Owner, Place, place_of};
 use crate::model::{LabName, Model, NodeName};
@@ -212,18 +214,23 @@ pub(super) fn station(model: &Model, node: &NodeName) -> Result<Place, LabError>
     Ok(place_of(found))
 }
 
-pub(super) fn not_executed(node: &NodeName, errno: Errno) -> LabError {
-    let mut error = LabError::new(LabErrorKind::Refused, format!("nothing can be run in node `{node}`"));
-    error.errno = Some(errno);
-    error
-}
-
 pub(super) fn unusable_file(path: &Path, error: &std::io::Error) -> LabError {
     let kind = match error.kind() {
         std::io::ErrorKind::PermissionDenied => LabErrorKind::NotPermitted,
         _ => LabErrorKind::BadState,
     };
     LabError::new(kind, format!("cannot use {}: {error}", path.display()))
+}
+
+/// An engine that cannot work here.
+pub(super) fn no_engine(engine: EngineKind, unusable: Unusable) -> LabError {
+    let kind = match unusable.lack {
+        Lack::System => LabErrorKind::NoEngine,
+        Lack::Permission => LabErrorKind::NotPermitted,
+        Lack::Configuration => LabErrorKind::BadState,
+    };
+    let error = LabError::new(kind, format!("engine {} cannot work here: {}", engine.name(), unusable.message));
+    error.hint(unusable.hint.unwrap_or_else(|| "`--engine sim` runs everywhere".to_owned()))
 }
 
 pub(super) fn unusable_kernel(path: &Path, error: &LoadError) -> LabError {

@@ -248,6 +248,10 @@ impl HostDoor for SimDoors {
         sysctl::set(&mut self.kernel, caller, name, value)
     }
 
+    fn is_root(&mut self) -> bool {
+        true
+    }
+
     fn load_module(&mut self, name: &str) -> Result<(), Errno> {
         if name == "netgraph" || name.starts_with("ng_") {
             return netgraph::load_module(&mut self.kernel, name);

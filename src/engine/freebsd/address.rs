@@ -117,7 +117,7 @@ impl<D: Doors> FreeBsd<'_, D> {
 
     /// One address or route step by itself.
     pub(super) fn configure_one(&mut self, session: &mut Session, step: &Step) -> Result<(), EngineError> {
-        if self.means == RouteMeans::Netlink {
+        if self.settings.means == RouteMeans::Netlink {
             return match self.configure(session, &[step]).pop() {
                 Some(StepResult::Failed(error)) => Err(error),
                 _ => Ok(()),

@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::abi::Errno;
 pub use crate::abi::ioctl::IoctlArgument;
 pub use crate::abi::jail::{JAIL_CREATE, JAIL_DYING, JAIL_UPDATE, JailParam};
+pub use crate::engine::{Exit, Stream};
 
 /// A socket held by the doors. It acts in the vnet of whoever opened it, for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -160,24 +161,6 @@ pub trait JailDoor {
     ) -> Result<Exit, ExecuteError>;
 }
 
-/// Where a program wrote to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Stream {
-    /// Standard output.
-    Out,
-    /// Standard error.
-    Error,
-}
-
-/// How a program ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Exit {
-    /// Its own exit code.
-    Code(u8),
-    /// The signal that ended it.
-    Signal(u8),
-}
-
 /// Why a program could not be run.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ExecuteError {
@@ -205,6 +188,9 @@ pub trait HostDoor {
     /// # Errors
     /// `ENOENT` unknown, `EPERM` not settable there, `EINVAL` wrong size or value.
     fn sysctl_set(&mut self, actor: Actor, name: &str, value: &[u8]) -> Result<(), Errno>;
+
+    /// Whether our process has root's effective user id.
+    fn is_root(&mut self) -> bool;
 
     /// kldload(2) by bare module name; a module that is present already is no error.
     ///

@@ -167,6 +167,10 @@ impl<D: HostDoor> HostDoor for FaultyDoors<D> {
         self.inner.sysctl_set(actor, name, value)
     }
 
+    fn is_root(&mut self) -> bool {
+        self.inner.is_root()
+    }
+
     fn load_module(&mut self, name: &str) -> Result<(), Errno> {
         self.step()?;
         self.inner.load_module(name)

@@ -1,31 +1,49 @@
 //! The FreeBSD engine: plain logic over the doors, compiled and tested on every system.
 
 mod address;
+mod admission;
 mod bridge;
 mod check;
 pub mod doors;
 pub mod faults;
 mod interface;
 mod jail;
+mod machine;
 mod module;
 mod netgraph;
 mod observe;
 mod probe;
 mod route;
 mod session;
+pub mod sys {
+    //! The kernel of this system: no real doors are built yet.
+
+    use super::{Settings, Unusable};
+    use crate::engine::Backend;
+
+    /// The kernel of this system, which is not FreeBSD's.
+    ///
+    /// # Errors
+    /// Always: so it is.
+    pub fn open(_settings: Settings) -> Result<Box<dyn Backend>, Unusable> {
+        Err(Unusable::elsewhere())
+    }
+}
 mod sysctl;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use self::doors::{Doors, Jid};
+use self::doors::{Doors, ExecuteError, Jid};
 use self::session::Session;
-use super::{Capabilities, Echo, EchoResult, Engine, EngineError, StepResult};
+use super::{Capabilities, Echo, EchoResult, Engine, EngineError, Exit, NotRun, StepResult, Stream};
 use crate::graph::Place;
 use crate::model::LabName;
 use crate::plan::{Observed, Plan, Scope, Step};
 
+pub use admission::{Lack, Unusable, admit};
 pub use check::check;
+pub use machine::{Machine, Settings};
 
 /// How addresses and routes travel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -44,7 +62,7 @@ pub struct FreeBsd<'d, D> {
     lab: LabName,
     /// The lab jail bears it: a name alone proves nothing.
     token: String,
-    means: RouteMeans,
+    settings: Settings,
     /// Jails that were seen or made.
     jids: BTreeMap<Place, Jid>,
     /// Whether the lab jail can carry the token as `meta` (FreeBSD 15).
@@ -53,15 +71,15 @@ pub struct FreeBsd<'d, D> {
 
 impl<'d, D: Doors> FreeBsd<'d, D> {
     /// The engine for a lab, whose jail bears `token`.
-    pub fn new(doors: &'d mut D, lab: LabName, token: &str, means: RouteMeans) -> Self {
-        Self { doors, lab, token: token.to_owned(), means, jids: BTreeMap::new(), meta: None }
+    pub fn new(doors: &'d mut D, lab: LabName, token: &str, settings: Settings) -> Self {
+        Self { doors, lab, token: token.to_owned(), settings, jids: BTreeMap::new(), meta: None }
     }
 
     /// The jail of a place.
     ///
     /// # Errors
     /// There is none; or the lab jail is not ours.
-    pub fn jail_of(&mut self, place: &Place) -> Result<Jid, EngineError> {
+    fn jail_of(&mut self, place: &Place) -> Result<Jid, EngineError> {
         self.own_lab()?;
         self.jid(place)
     }
@@ -124,7 +142,7 @@ impl<D: Doors> Engine for FreeBsd<'_, D> {
         while results.len() < steps.len() {
             let before = results.len();
             let rest = &steps[before..];
-            let run = if self.means == RouteMeans::Netlink { address::run_length(rest) } else { 0 };
+            let run = if self.settings.means == RouteMeans::Netlink { address::run_length(rest) } else { 0 };
             if run > 0 {
                 results.extend(self.configure(&mut session, &rest[..run]));
             } else {
@@ -156,5 +174,22 @@ impl<D: Doors> Engine for FreeBsd<'_, D> {
 
     fn probe(&mut self, echoes: &[Echo]) -> Result<Vec<EchoResult>, EngineError> {
         self.echo(echoes)
+    }
+
+    fn execute(
+        &mut self,
+        place: &Place,
+        command: &[String],
+        output: &mut dyn FnMut(Stream, &[u8]),
+    ) -> Result<Exit, NotRun> {
+        let jid = self.jail_of(place).map_err(NotRun::Refused)?;
+        self.doors.execute(jid, command, output).map_err(|error| match error {
+            ExecuteError::NotFound => NotRun::NotFound,
+            ExecuteError::NotExecutable => NotRun::NotExecutable,
+            ExecuteError::Kernel(errno) => {
+                let refused = EngineError::refused(place.to_string(), "jail_attach", errno);
+                NotRun::Refused(EngineError { message: format!("nothing can be run in `{place}`"), ..refused })
+            }
+        })
     }
 }

@@ -1,0 +1,39 @@
+//! A FreeBSD kernel behind doors, simulated or real, as labs see it.
+
+use super::doors::Doors;
+use super::{FreeBsd, RouteMeans, check};
+use crate::diagnostic::Diagnostic;
+use crate::engine::{Backend, Engine};
+use crate::model::{LabName, Model};
+
+/// How the engine is to go about its work.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// How addresses and routes travel.
+    pub means: RouteMeans,
+    /// Whether modules that a lab needs may be loaded; they stay.
+    pub load_modules: bool,
+}
+
+/// A kernel and how to work on it.
+#[derive(Debug)]
+pub struct Machine<D> {
+    /// The kernel.
+    pub doors: D,
+    /// How.
+    pub settings: Settings,
+}
+
+impl<D: Doors + std::fmt::Debug> Backend for Machine<D> {
+    fn boot_identity(&mut self) -> String {
+        self.doors.boot_identity()
+    }
+
+    fn check(&self, model: &Model) -> Vec<Diagnostic> {
+        check(model)
+    }
+
+    fn engine<'b>(&'b mut self, lab: &LabName, token: &str) -> Box<dyn Engine + 'b> {
+        Box::new(FreeBsd::new(&mut self.doors, lab.clone(), token, self.settings))
+    }
+}
