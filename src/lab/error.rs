@@ -51,24 +51,6 @@ pub enum LabErrorKind {
     BadState,
 }
 
-impl LabErrorKind {
-    /// The exit code of the class.
-    #[must_use]
-    pub const fn exit_code(self) -> u8 {
-        match self {
-            Self::File => 65,
-            Self::NoSuchLab => 66,
-            Self::NoEngine => 69,
-            Self::Bug => 70,
-            Self::Refused => 71,
-            Self::NotUndone => 73,
-            Self::Locked => 75,
-            Self::NotPermitted => 77,
-            Self::BadState => 78,
-        }
-    }
-}
-
 impl LabError {
     /// An error of a class with its message.
     #[must_use]
