@@ -1,5 +1,7 @@
 //! What is wrong with a file, and where: the one type every layer reports through. No renderer lives here.
 
+pub mod suggest;
+
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A source text, by its place in [`crate::topology::source::Sources`].

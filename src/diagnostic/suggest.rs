@@ -1,6 +1,6 @@
 //! The nearest of the names that exist.
 
-/// How many names are compared: a file may have a hundred thousand variables and as many wrong uses of them.
+/// How many names [`help`] compares with: a file may have a hundred thousand variables and as many wrong uses of them.
 const MOST_COMPARED: usize = 1000;
 
 /// The candidate that `word` was probably meant to be; the first one where several are equally near.
@@ -19,20 +19,21 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     };
     candidates
         .into_iter()
-        .take(MOST_COMPARED)
         .filter(|c| c.len() <= 64)
         .filter_map(near)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, c)| c)
 }
 
+/// `` did you mean `…`? ``, if a candidate is near.
+pub fn meant<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    nearest(word, candidates).map(|nearest| format!("did you mean `{nearest}`?"))
+}
+
 /// `` did you mean `…`? ``, else the list of what there is.
 pub fn help<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let candidates: Vec<_> = candidates.into_iter().take(MOST_COMPARED).collect();
-    if let Some(nearest) = nearest(word, candidates.iter().copied()) {
-        return Some(format!("did you mean `{nearest}`?"));
-    }
-    list(&candidates).map(|list| format!("there are {list}"))
+    meant(word, candidates.iter().copied()).or_else(|| list(&candidates).map(|list| format!("there are {list}")))
 }
 
 /// `` `a`, `b` and `c` ``; nothing for none, and not more than a line.

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::natural_order;
-use crate::diagnostic::{Diagnostic, Origin, Severity};
+use crate::diagnostic::{Diagnostic, Origin, Severity, suggest};
 
 /// How many of one kind at one place are told: rows of one `each` share their place.
 const PER_PLACE: usize = 3;
@@ -59,11 +58,7 @@ impl Findings {
         if self.looks > SUGGESTIONS {
             return None;
         }
-        let near = (name.chars().count() / 3).max(1);
-        let scored = candidates.map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate));
-        let best = scored.filter(|(distance, _)| *distance <= near);
-        let best = best.min_by(|(d1, c1), (d2, c2)| d1.cmp(d2).then_with(|| natural_order(c1, c2)));
-        best.map(|(_, candidate)| format!("did you mean `{candidate}`?"))
+        suggest::meant(name, candidates)
     }
 
     /// Everything in the order of the texts, with a line for what was left out.

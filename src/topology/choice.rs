@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::leaf::Written;
-use super::suggest;
+use crate::diagnostic::suggest;
 use crate::model::{FamilyChoice, Routing, Wire};
 
 /// `kind:` of a node.

@@ -11,9 +11,8 @@ use super::choice::NOT_YET;
 use super::codes;
 use super::each::Note;
 use super::findings::Findings;
-use super::suggest;
 use super::tree::{Shape, Tree};
-use crate::diagnostic::{Diagnostic, Origin};
+use crate::diagnostic::{Diagnostic, Origin, suggest};
 
 /// Keys of later versions: in no place are they a typing error.
 const LATER_KEYS: [&str; 12] =

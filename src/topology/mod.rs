@@ -27,7 +27,6 @@ mod schema;
 mod session;
 mod shapes;
 pub mod source;
-mod suggest;
 mod table;
 mod tree;
 mod vars;

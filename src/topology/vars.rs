@@ -6,10 +6,9 @@ use super::codes;
 use super::expr::{self, Found, Trouble};
 use super::fill::Filler;
 use super::session::Session;
-use super::suggest;
 use super::table::Table;
 use super::tree::{Entry, Scalar, Shape, Tree};
-use crate::diagnostic::{At, Diagnostic, Origin};
+use crate::diagnostic::{At, Diagnostic, Origin, suggest};
 
 /// How many variables may name each other in a row.
 const MOST_NESTED: usize = 64;

@@ -2,9 +2,9 @@
 
 use super::super::choice::NOT_YET;
 use super::super::each::Unit;
-use super::super::{codes, decode, file, suggest};
+use super::super::{codes, decode, file};
 use super::Lowering;
-use crate::diagnostic::{At, Diagnostic};
+use crate::diagnostic::{At, Diagnostic, suggest};
 use crate::model::{CheckSpec, Delay, Expect, FamilyChoice};
 
 const KNOWN: [&str; 2] = ["reach", "no-reach"];

@@ -16,8 +16,8 @@ use super::leaf::Leaf;
 use super::net::Host;
 use super::session::Session;
 use super::tree::{Entry, Shape, Tree};
-use super::{LoadOptions, codes, decode, suggest};
-use crate::diagnostic::{At, Diagnostic, Origin};
+use super::{LoadOptions, codes, decode};
+use crate::diagnostic::{At, Diagnostic, Origin, suggest};
 use crate::model::draft::Draft;
 use crate::model::{LabName, NameError, Routing};
 

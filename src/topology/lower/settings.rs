@@ -11,9 +11,9 @@ use super::super::file::Node;
 use super::super::leaf::{Leaf, Written};
 use super::super::shapes::Settings;
 use super::super::tree::Tree;
-use super::super::{codes, decode, suggest};
+use super::super::{codes, decode};
 use super::Lowering;
-use crate::diagnostic::{At, Diagnostic, Origin};
+use crate::diagnostic::{At, Diagnostic, Origin, suggest};
 
 /// Settings and the tree that says where they stand.
 #[derive(Debug)]
