@@ -64,6 +64,9 @@ proptest! {
             return Ok(());
         }
         let read = kind.read(&printed);
+        if !common::kernel_reads_back(&printed) {
+            return Ok(());
+        }
         prop_assert!(read.is_ok(), "{} {}: {:?}", command.name, printed, read);
         let read = read.unwrap();
         prop_assert_eq!(kind.print(&read).unwrap(), printed);

@@ -1,6 +1,6 @@
 //! Any text as the argument or reply of any command.
 //!
-//! What can be read is printed, and what was printed can be read again and is printed the same.
+//! What can be read is printed, and what was printed can be read again and is printed the same, where the kernel could.
 
 #![no_main]
 
@@ -28,7 +28,9 @@ fuzz_target!(|bytes: &[u8]| {
     let Ok(payload) = kind.read(text) else { return };
     // A text that is as long as its field has room may print to something longer than the reader takes.
     let Ok(printed) = kind.print(&payload) else { return };
-    if let Ok(again) = kind.read(&printed) {
+    if common::kernel_reads_back(&printed)
+        && let Ok(again) = kind.read(&printed)
+    {
         assert_eq!(kind.print(&again), Ok(printed));
     }
 });

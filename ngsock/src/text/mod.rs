@@ -5,16 +5,20 @@
 //! walk it. Structures are `{ name=value … }`, arrays `[ value index=value … ]`, texts C strings in double quotes;
 //! what is left out has its default, and what has its default is not printed. Layout follows C's alignment.
 //!
-//! Read differently than the kernel does: after `\x` two hex digits are read and after `\` three octal ones, as
-//! the kernel means to (`sys/netgraph/ng_parse.c:1790` forgets to count and reads on), and `\\` within a structure
-//! is a backslash (the kernel loses its place); an unsigned number above 9223372036854775807 is itself (the kernel makes
-//! it that). So what was printed can always be read back.
+//! Where the kernel is odd, so is this: it prints what it cannot read back. Texts with `\x`, or with a backslash before
+//! what needs none (`\\`), only read well when nothing follows them, not within a structure
+//! (`sys/netgraph/ng_parse.c:1728`); after `\x` and `\1` all digits are taken, however many; a number of 8 bytes is at
+//! most 9223372036854775807; before the `=` of an array's index there is no space. What a real kernel would write past
+//! its buffer for, read past it, or go down from, is refused instead: payloads above [`MAX_PAYLOAD`], addresses and
+//! interfaces longer than any can be, the scope of an interface that is not there.
 
 mod lex;
 mod number;
 mod print;
 mod read;
 pub(crate) mod sockaddr;
+#[cfg(test)]
+mod tests;
 
 use core::fmt;
 
@@ -25,6 +29,10 @@ use crate::node;
 
 /// The longest payload that text is turned into, in bytes (`sys/netgraph/ng_base.c:2854`).
 pub const MAX_PAYLOAD: usize = 20 * 1024;
+
+/// The index of an interface by its name, as the kernel that is to have the message knows it; `None` if there is no
+/// such interface.
+pub type IndexOf<'a> = &'a dyn Fn(&[u8]) -> Option<u32>;
 
 /// How an integer is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,12 +122,21 @@ integers! {
 }
 
 impl Type {
-    /// Reads a text into bytes. What follows the value is not looked at, as in the kernel.
+    /// Reads a text into bytes. What follows the value is not looked at, as in the kernel. Texts that name an
+    /// interface are refused ([`Self::read_with`]).
     ///
     /// # Errors
     /// What is wrong, and where.
     pub fn read(&self, text: impl AsRef<[u8]>) -> Result<Vec<u8>, TextError> {
-        read::read(self, text.as_ref())
+        self.read_with(text, &|_| None)
+    }
+
+    /// Reads a text into bytes; interfaces that it names are looked up, as in `inet6/[fe80::1%em0]:80`.
+    ///
+    /// # Errors
+    /// What is wrong, and where.
+    pub fn read_with(&self, text: impl AsRef<[u8]>, index_of: IndexOf<'_>) -> Result<Vec<u8>, TextError> {
+        read::read(self, text.as_ref(), index_of)
     }
 
     /// Prints bytes as text.
@@ -313,8 +330,9 @@ pub fn print_reply<R: Request>(reply: &R::Reply) -> Result<String, TextError> {
     command.print_reply(&payload)
 }
 
-/// How many elements an array has, by the bytes before it. `message_len` stands for the header's length.
-fn count(count: Count, before: &[u8], message_len: usize) -> Option<usize> {
+/// How many elements an array has, by the bytes before it, as the C int that the kernel counts in; `None` without the
+/// bytes. `message_len` stands for the header's length.
+fn count(count: Count, before: &[u8], message_len: usize) -> Option<i64> {
     match count {
         Count::Before { size, back } => {
             let at = before.len().checked_sub(back)?;
@@ -322,15 +340,14 @@ fn count(count: Count, before: &[u8], message_len: usize) -> Option<usize> {
             match *bytes {
                 [a] => Some(a.into()),
                 [a, b] => Some(u16::from_ne_bytes([a, b]).into()),
-                // The kernel counts in a C int and refuses what is negative.
-                [a, b, c, d] => usize::try_from(i32::from_ne_bytes([a, b, c, d])).ok(),
+                [a, b, c, d] => Some(i32::from_ne_bytes([a, b, c, d]).into()),
                 _ => None,
             }
         }
         Count::SocketAddress => {
             let len = *before.get(before.len().checked_sub(2)?)?;
-            Some(usize::from(len).saturating_sub(2))
+            Some(len.saturating_sub(2).into())
         }
-        Count::RestOfMessage { less } => message_len.checked_sub(less),
+        Count::RestOfMessage { less } => Some(i64::try_from(message_len).ok()? - i64::try_from(less).ok()?),
     }
 }

@@ -61,21 +61,13 @@ pub(super) fn unsigned(text: &[u8], at: usize, radix: u32) -> Option<(u64, usize
     Some((value, end))
 }
 
-/// strtoq(3), but what lies above `i64::MAX` and within `u64` is itself: the kernel cannot read back what it prints.
-fn long_unsigned(text: &[u8], at: usize) -> Option<(i64, usize)> {
-    match digits(text, at, 0)? {
-        Digits { negative: false, overflow: false, value, end } => Some((value.cast_signed(), end)),
-        _ => signed(text, at),
-    }
-}
-
 /// An integer of `size` bytes, in the machine's order, and where it ends. Signed and unsigned values of the size
-/// are both taken, whatever the type (`sys/netgraph/ng_parse.c:340`).
+/// are both taken, whatever the type (`sys/netgraph/ng_parse.c:340`). One of 8 bytes is at most `i64::MAX`, also where
+/// it is printed without sign: the kernel cannot read back what it prints above.
 pub(super) fn integer(text: &[u8], at: usize, size: usize, is_signed: bool) -> Result<(i64, usize), TextError> {
     let error = TextError::at(at, TextErrorKind::Syntax);
     let (value, end) = match size {
         4 if !is_signed => unsigned(text, at, 0).map(|(value, end)| (value.cast_signed(), end)),
-        8 if !is_signed => long_unsigned(text, at),
         _ => signed(text, at),
     }
     .ok_or(error)?;
@@ -102,9 +94,12 @@ mod tests {
         for text in ["", "x", "0x", "-", "4294967296", "-2147483649"] {
             assert!(integer(text.as_bytes(), 0, 4, true).is_err(), "{text}");
         }
-        assert_eq!(integer(b"18446744073709551615", 0, 8, false), Ok((-1, 20)));
-        assert_eq!(integer(b"18446744073709551616", 0, 8, false), Ok((i64::MAX, 20)));
-        assert_eq!(integer(b"18446744073709551615", 0, 8, true), Ok((i64::MAX, 20)));
+        for is_signed in [false, true] {
+            assert_eq!(integer(b"9223372036854775807", 0, 8, is_signed), Ok((i64::MAX, 19)));
+            assert_eq!(integer(b"9223372036854775808", 0, 8, is_signed), Ok((i64::MAX, 19)));
+            assert_eq!(integer(b"18446744073709551615", 0, 8, is_signed), Ok((i64::MAX, 20)));
+            assert_eq!(integer(b"-1", 0, 8, is_signed), Ok((-1, 2)));
+        }
         assert_eq!(integer(b"18446744073709551615", 0, 4, false), Ok((-1, 20)));
         assert_eq!(integer(b"-99999999999999999999", 0, 8, true), Ok((i64::MIN, 21)));
     }

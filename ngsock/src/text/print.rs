@@ -41,8 +41,10 @@ impl<'a> Printer<'a> {
                 self.at += 1;
             }
             Type::FixedString(size) => {
-                let field = self.take(*size)?;
-                quote(field.split(|&byte| byte == 0).next().unwrap_or_default(), &mut self.out);
+                // A field without NUL is printed on, as far as there is none.
+                let rest = self.payload.get(self.at..).unwrap_or_default();
+                self.take(*size)?;
+                quote(rest.split(|&byte| byte == 0).next().unwrap_or_default(), &mut self.out);
             }
             Type::SizedString => {
                 let len = match *self.take(2)? {
@@ -121,7 +123,9 @@ impl<'a> Printer<'a> {
 
     fn count(&self, count: super::Count) -> Result<usize, TextError> {
         let before = self.payload.get(..self.at).unwrap_or_default();
-        super::count(count, before, self.payload.len()).ok_or(TextError::at(self.at, TextErrorKind::Short))
+        let count = super::count(count, before, self.payload.len());
+        // Below zero there are none.
+        count.map(|count| usize::try_from(count).unwrap_or(0)).ok_or(TextError::at(self.at, TextErrorKind::Short))
     }
 
     fn array(&mut self, element: &Type, count: usize) -> Result<(), TextError> {

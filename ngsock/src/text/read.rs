@@ -2,17 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use super::lex::{Token, quoted, skip_spaces, skip_value, token};
+use super::lex::{Found, Quoted, Token, quoted, skip_spaces, skip_value, token};
 use super::number::{integer, unsigned};
-use super::{Count, MAX_PAYLOAD, Member, Style, TextError, TextErrorKind, Type, sockaddr};
+use super::{Count, IndexOf, MAX_PAYLOAD, Member, Style, TextError, TextErrorKind, Type, sockaddr};
 
 /// More elements than the kernel reserves places for.
-const MAX_ELEMENTS: usize = 0x1fff_ffff;
+const MAX_ELEMENTS: i64 = 0x1fff_ffff;
 
-pub(super) fn read(kind: &Type, text: &[u8]) -> Result<Vec<u8>, TextError> {
+pub(super) fn read(kind: &Type, text: &[u8], index_of: IndexOf<'_>) -> Result<Vec<u8>, TextError> {
     // To the kernel the text is a C string.
     let text = text.split(|&byte| byte == 0).next().unwrap_or_default();
-    let mut reader = Reader { text, message_len: text.len() + 1, limit: MAX_PAYLOAD, out: Vec::new() };
+    let mut reader = Reader { text, index_of, message_len: text.len() + 1, limit: MAX_PAYLOAD, out: Vec::new() };
     reader.value(kind, 0)?;
     Ok(reader.out)
 }
@@ -23,13 +23,15 @@ const LOOK_BACK: usize = 64;
 /// The default of `kind` behind `before`, if it has one of at most `limit` bytes. Used by the printer.
 pub(super) fn default(kind: &Type, before: &[u8], message_len: usize, limit: usize) -> Option<Vec<u8>> {
     let near = before.get(before.len().saturating_sub(LOOK_BACK)..).unwrap_or_default();
-    let mut reader = Reader { text: &[], message_len, limit: near.len() + limit, out: near.to_vec() };
+    let limit = near.len() + limit;
+    let mut reader = Reader { text: &[], index_of: &|_| None, message_len, limit, out: near.to_vec() };
     reader.default(kind, 0).ok()?;
     Some(reader.out.split_off(near.len()))
 }
 
 struct Reader<'a> {
     text: &'a [u8],
+    index_of: IndexOf<'a>,
     /// What the header says while the text is read: the length of the text and its NUL.
     message_len: usize,
     /// So many bytes at most.
@@ -70,19 +72,19 @@ impl Reader<'_> {
                 self.put_integer(at, value, *size)
             }
             Type::String => {
-                let (mut text, _) = quoted(self.text, at)?;
+                let mut text = self.quoted(at)?;
                 text.push(0);
                 self.put(at, &text)
             }
             Type::FixedString(size) => {
-                let (text, _) = quoted(self.text, at)?;
+                let text = self.quoted(at)?;
                 let padding = size.checked_sub(text.len()).filter(|&padding| padding > 0);
                 let padding = padding.ok_or(TextError::at(at, TextErrorKind::TooLong))?;
                 self.put(at, &text)?;
                 self.zeros(at, padding)
             }
             Type::SizedString => {
-                let (text, _) = quoted(self.text, at)?;
+                let text = self.quoted(at)?;
                 let len = u16::try_from(text.len()).map_err(|_| TextError::at(at, TextErrorKind::Syntax))?;
                 self.put(at, &len.to_ne_bytes())?;
                 self.put(at, &text)
@@ -92,14 +94,14 @@ impl Reader<'_> {
             Type::Struct(members) => self.structure(kind, members, at),
             Type::FixedArray(element, count) => self.array(kind, element, *count, at),
             Type::Array(element, count) => {
-                let count = self.count(*count, at)?;
+                let count = self.elements(*count, at)?;
                 self.array(kind, element, count, at)
             }
             Type::Bytes(count) => self.bytes(kind, *count, at),
-            Type::SocketAddress => match token(self.text, at)? {
-                (Token::LeftBrace, ..) => self.value(sockaddr::GENERIC, at),
+            Type::SocketAddress => match token(self.text, at).token {
+                Token::LeftBrace => self.value(sockaddr::GENERIC, at),
                 _ => {
-                    let address = sockaddr::read(self.text, skip_spaces(self.text, at))?;
+                    let address = sockaddr::read(self.text, skip_spaces(self.text, at), self.index_of)?;
                     self.put(at, &address)
                 }
             },
@@ -120,19 +122,25 @@ impl Reader<'_> {
             }
             Type::FixedArray(element, count) => self.lay_out_array(kind, element, *count, &BTreeMap::new(), at),
             Type::Array(element, count) => {
-                let count = self.count(*count, at)?;
+                let count = self.elements(*count, at)?;
                 self.lay_out_array(kind, element, count, &BTreeMap::new(), at)
             }
             Type::Bytes(count) => {
-                let count = self.count(*count, at)?;
+                let count = self.elements(*count, at)?;
                 self.zeros(at, count)
             }
         }
     }
 
-    fn count(&self, count: Count, at: usize) -> Result<usize, TextError> {
-        let count = super::count(count, &self.out, self.message_len);
-        count.filter(|&count| count <= MAX_ELEMENTS).ok_or(TextError::at(at, TextErrorKind::Syntax))
+    /// How many elements an array has.
+    fn elements(&self, count: Count, at: usize) -> Result<usize, TextError> {
+        let count = super::count(count, &self.out, self.message_len).filter(|&count| count <= MAX_ELEMENTS);
+        count.and_then(|count| usize::try_from(count).ok()).ok_or(TextError::at(at, TextErrorKind::Syntax))
+    }
+
+    fn quoted(&self, at: usize) -> Result<Vec<u8>, TextError> {
+        let at = skip_spaces(self.text, at);
+        quoted(self.text, at).map(|Quoted { value, .. }| value).ok_or(TextError::at(at, TextErrorKind::Syntax))
     }
 
     fn dotted(&mut self, at: usize) -> Result<(), TextError> {
@@ -166,12 +174,18 @@ impl Reader<'_> {
     }
 
     fn bytes(&mut self, kind: &Type, count: Count, at: usize) -> Result<(), TextError> {
-        let len = self.count(count, at)?;
-        let is_text = self.text.get(skip_spaces(self.text, at)) == Some(&b'"');
-        if !is_text {
+        // An open text is then not found to be an array either.
+        let Ok(text) = self.quoted(at) else {
+            let len = self.elements(count, at)?;
             return self.array(kind, Type::HINT8, len, at);
+        };
+        let room = self.limit.saturating_sub(self.out.len());
+        let len = super::count(count, &self.out, self.message_len).ok_or(TextError::at(at, TextErrorKind::Syntax))?;
+        // A length below zero has room for nothing.
+        let len = usize::try_from(len).map_err(|_| TextError::at(at, TextErrorKind::TooLong))?;
+        if len > room {
+            return Err(TextError::at(at, TextErrorKind::Overflow));
         }
-        let (text, _) = quoted(self.text, at)?;
         let padding = len.checked_sub(text.len()).ok_or(TextError::at(at, TextErrorKind::TooLong))?;
         self.put(at, &text)?;
         self.zeros(at, padding)
@@ -187,16 +201,16 @@ impl Reader<'_> {
         let mut next = self.expect(Token::LeftBrace, at)?;
         let mut values = BTreeMap::new();
         loop {
-            let (found, begin, end) = token(self.text, next)?;
-            match found {
+            let found = token(self.text, next);
+            match found.token {
                 Token::RightBrace => return Ok(values),
                 Token::Word => {}
-                _ => return Err(TextError::at(begin, TextErrorKind::Syntax)),
+                _ => return Err(TextError::at(found.begin, TextErrorKind::Syntax)),
             }
-            let name = self.text.get(begin..end).unwrap_or_default();
+            let name = self.text.get(found.begin..found.end()).unwrap_or_default();
             let index = members.iter().position(|member| member.name.as_bytes() == name);
-            let index = index.ok_or(TextError::at(begin, TextErrorKind::UnknownMember))?;
-            let after_equals = self.expect(Token::Equals, end)?;
+            let index = index.ok_or(TextError::at(found.begin, TextErrorKind::UnknownMember))?;
+            let after_equals = self.expect(Token::Equals, found.end())?;
             next = self.note(&mut values, index, after_equals)?;
         }
     }
@@ -211,27 +225,36 @@ impl Reader<'_> {
         let mut next = self.expect(Token::LeftBracket, at)?;
         let (mut values, mut implied) = (BTreeMap::new(), 0_usize);
         loop {
-            let (found, begin, end) = token(self.text, next)?;
-            let syntax = TextError::at(begin, TextErrorKind::Syntax);
-            let (index, value) = match found {
+            let found = token(self.text, next);
+            let (index, value) = match found.token {
                 Token::RightBracket => return Ok(values),
-                Token::LeftBrace | Token::LeftBracket => (implied, begin),
-                Token::Word => match token(self.text, end)? {
-                    (Token::Equals, _, after_equals) => {
-                        let (index, index_end) = unsigned(self.text, begin, 0).ok_or(syntax)?;
-                        let index = usize::try_from(index).ok().filter(|_| index_end == end && index != u64::MAX);
-                        (index.ok_or(syntax)?, after_equals)
-                    }
-                    _ => (implied, begin),
-                },
-                _ => return Err(syntax),
+                Token::LeftBrace | Token::LeftBracket => (implied, found.begin),
+                Token::Word => self.index(found)?.unwrap_or((implied, found.begin)),
+                _ => return Err(TextError::at(found.begin, TextErrorKind::Syntax)),
             };
             if index >= count {
-                return Err(TextError::at(begin, TextErrorKind::TooLong));
+                return Err(TextError::at(found.begin, TextErrorKind::TooLong));
             }
             implied = index + 1;
             next = self.note(&mut values, index, value)?;
         }
+    }
+
+    /// The index that a word is, if `=` follows, and where its value is to be. The kernel does not count white space
+    /// before the `=`, which then stands where the value should.
+    fn index(&self, word: Found) -> Result<Option<(usize, usize)>, TextError> {
+        let equals = token(self.text, word.end());
+        if equals.token != Token::Equals {
+            return Ok(None);
+        }
+        let syntax = TextError::at(word.begin, TextErrorKind::Syntax);
+        let (index, end) = unsigned(self.text, word.begin, 0).ok_or(syntax)?;
+        if index == u64::MAX || end != word.end() {
+            return Err(syntax);
+        }
+        // Only its lower half is kept.
+        let index = usize::try_from(index & u64::from(u32::MAX)).map_err(|_| syntax)?;
+        Ok(Some((index, word.end() + 1)))
     }
 
     /// Remembers where a value is and gives where it ends.
@@ -244,10 +267,8 @@ impl Reader<'_> {
     }
 
     fn expect(&self, expected: Token, at: usize) -> Result<usize, TextError> {
-        match token(self.text, at)? {
-            (found, _, end) if found == expected => Ok(end),
-            (_, begin, _) => Err(TextError::at(begin, TextErrorKind::Syntax)),
-        }
+        let found = token(self.text, at);
+        if found.token == expected { Ok(found.end()) } else { Err(TextError::at(found.begin, TextErrorKind::Syntax)) }
     }
 
     fn lay_out_array(

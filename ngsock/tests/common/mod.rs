@@ -90,3 +90,16 @@ pub fn numbers(commands: &Commands) -> Vec<u32> {
     let flagged = [0x1000_0000, 0x3000_0000].into_iter().flat_map(|flags| (0..64).map(move |number| flags | number));
     plain.chain(flagged).filter(|&number| (commands.exists)(number)).collect()
 }
+
+/// Whether a text is not one of those that the kernel prints and cannot read: with `\x` or `\\`, or with a number above
+/// what a signed one of 8 bytes can be.
+pub fn kernel_reads_back(printed: &str) -> bool {
+    let numbers = printed.split(|c: char| !c.is_ascii_alphanumeric());
+    let value = |text: &str| match text.strip_prefix("0x") {
+        Some(digits) => u64::from_str_radix(digits, 16),
+        None => text.parse(),
+    };
+    !printed.contains("\\x")
+        && !printed.contains("\\\\")
+        && numbers.flat_map(value).all(|number| number <= i64::MAX as u64)
+}

@@ -27,11 +27,13 @@ pub(super) fn to_text(kind: Label, message: &Enclosed) -> Answer {
     answer(&Enclosed::new(header, &printed).map_err(|_| Errno::ERANGE)?)
 }
 
-/// A message whose payload is text and whose header says the command in words.
+/// A message whose payload is text and whose header says the command in words; `index_of` knows the interfaces of
+/// the vnet.
 ///
 /// # Errors
-/// `ENOSYS` if nodes of type `kind` have no such command, else as ng_parse refuses the text.
-pub(super) fn from_text(kind: Label, message: &Enclosed) -> Answer {
+/// `ENOSYS` if nodes of type `kind` have no such command, else as ng_parse refuses the text. The scope of an interface
+/// that is not there is `EINVAL`; a real kernel goes down.
+pub(super) fn from_text(kind: Label, message: &Enclosed, index_of: text::IndexOf<'_>) -> Answer {
     let words = message.payload();
     if words.is_empty() {
         return Err(Errno::EINVAL);
@@ -39,11 +41,8 @@ pub(super) fn from_text(kind: Label, message: &Enclosed) -> Answer {
     let name = std::str::from_utf8(message.header().text.as_bytes()).map_err(|_| Errno::ENOSYS)?.to_owned();
     let known = text::command_named(type_name(&kind)?, &name).ok_or(Errno::ENOSYS)?;
     let words = words.split(|byte| *byte == 0).next().unwrap_or_default();
-    let read = match (message.header().is_reply(), known.reply) {
-        (true, Some(reply)) => reply.read(words),
-        (true, None) => Ok(Vec::new()),
-        (false, _) => known.read_argument(words),
-    };
+    let form = if message.header().is_reply() { known.reply } else { known.argument };
+    let read = form.map_or_else(|| Ok(Vec::new()), |form| form.read_with(words, index_of));
     let header = Header { cookie: known.cookie, command: known.number, ..*message.header() };
     let payload = read.map_err(|wrong| wrong.errno())?;
     answer(&Enclosed::from_bytes(header, payload).map_err(|_| Errno::ERANGE)?)

@@ -9,6 +9,7 @@ use super::message::{Answer, Call, Outcome, answer};
 use super::table::{Node, Nodes};
 use super::{convert, node};
 use crate::abi::Errno;
+use crate::sim::ifnet;
 
 /// A generic command arrives at a node.
 pub(super) fn receive(graph: &mut Graph<'_>, here: NodeId, call: &Call<'_>) -> Answer {
@@ -53,7 +54,11 @@ pub(super) fn receive(graph: &mut Graph<'_>, here: NodeId, call: &Call<'_>) -> A
             return convert::to_text(type_of(graph, here)?, &message);
         }
         Command::TextToBinary(ngsock::generic::TextToBinary(message)) => {
-            return convert::from_text(type_of(graph, here)?, &message);
+            let kind = type_of(graph, here)?;
+            let (kernel, vnet) = (&*graph.kernel, graph.vnet);
+            return convert::from_text(kind, &message, &|name| {
+                ifnet::find(kernel, vnet, std::str::from_utf8(name).ok()?).map(|index| index.0.into())
+            });
         }
     }
     Ok(Outcome::Done)
