@@ -59,7 +59,7 @@ commands! { COOKIE:
     TextToBinary(Enclosed) = 0x3000_000d "ascii2binary" => Enclosed;
     /// Configures the node in words. No type of FreeBSD 15.1 implements it.
     #[doc(alias = "NGM_TEXT_CONFIG")]
-    TextConfig(CString) = 14 "textconfig" => Option<CString>;
+    TextConfig(CString) = 14 "textconfig" => Option<CString> [unspoken argument];
 }
 
 impl MkPeer {

@@ -98,3 +98,13 @@ fn what_follows_the_value_does_not_matter() {
     assert_eq!(INNER.read("{ a=1 } and more \"").unwrap()[0], 1);
     assert_eq!(Type::UINT8.read("7x").unwrap(), [7]);
 }
+
+#[test]
+fn text_config_and_status_answer_with_a_text_and_take_none() {
+    for name in ["textconfig", "textstatus"] {
+        let command = command_named("any", name).unwrap();
+        assert_eq!(command.read_argument("\"words\"").unwrap(), [], "{name}: the argument is not converted");
+        assert_eq!(command.print_argument(b"words\0").unwrap(), "");
+        assert_eq!(command.print_reply(b"a\tb\0").unwrap(), r#""a\tb""#);
+    }
+}

@@ -4,7 +4,7 @@
 /// whoever plays the kernel's part reads requests and replies with, and the list of their text forms.
 ///
 /// `without text` marks commands that ngctl(8) has no word for; `[argument T]`, `[reply T]` say how the argument or
-/// reply is printed if not as its type always is.
+/// reply is printed if not as its type always is, `[unspoken argument]` that it has no text form.
 macro_rules! commands {
     ($cookie:ident: $(
         $(#[$meta:meta])*
@@ -155,6 +155,9 @@ macro_rules! argument_text {
     ($argument:tt argument $text:path, $($rest:tt)*) => {
         Some($text)
     };
+    ($argument:tt unspoken $text:path, $($rest:tt)*) => {
+        None
+    };
     ([]) => {
         None
     };
@@ -165,6 +168,9 @@ macro_rules! argument_text {
 
 macro_rules! reply_text {
     ($reply:ty, argument $text:path, $($rest:tt)*) => {
+        $crate::wire::reply_text!($reply, $($rest)*)
+    };
+    ($reply:ty, unspoken $text:path, $($rest:tt)*) => {
         $crate::wire::reply_text!($reply, $($rest)*)
     };
     ($reply:ty, reply $text:path, $($rest:tt)*) => {

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::hooks::Hook;
 use super::node::{Kind, echo, eiface, ether, hole, hub};
 use super::table::Node;
-use super::{HookId, NodeId};
+use super::{HookId, NodeId, data_socket};
 use crate::sim::kernel::{Frame, Kernel, VnetId, Work};
 
 /// Where a node puts the frames it sends.
@@ -30,9 +30,7 @@ pub fn data(kernel: &mut Kernel, vnet: VnetId, node: NodeId, hook: HookId, frame
     let Some(Node { hooks, kind, .. }) = vnets.get_mut(&vnet).and_then(|vnet| vnet.netgraph.nodes.get_mut(node)) else {
         return;
     };
-    if hooks.get(hook).is_none() {
-        return;
-    }
+    let Some(name) = hooks.get(hook).map(|hook| hook.name) else { return };
     let mut wire = Wire { vnet, work };
     match kind {
         Kind::Bridge(bridge) => bridge.data(hooks, hook, frame, clock.now(), &mut wire),
@@ -57,7 +55,10 @@ pub fn data(kernel: &mut Kernel, vnet: VnetId, node: NodeId, hook: HookId, frame
             let entry = ether.entry(hook);
             ether::data(kernel, entry, frame);
         }
-        // Data sockets are not simulated: a frame to a socket's node falls into the void, as without one.
-        Kind::Socket(_) | Kind::Ipfw => {}
+        Kind::Socket(socket) => {
+            let sock = socket.sock;
+            data_socket::pass_up(kernel, sock, name, frame);
+        }
+        Kind::Ipfw => {}
     }
 }

@@ -6,6 +6,7 @@
 
 mod convert;
 mod data;
+mod data_socket;
 mod generic;
 mod hooks;
 mod label;
@@ -26,6 +27,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use self::data::data;
+pub use self::data_socket::{data_open, data_receive, data_send};
 pub use self::node::pipe::TICK;
 pub use self::socket::{ControlSocket, bind, receive, send, set_receive_buffer, socket_close, socket_open};
 pub use self::types::{Types, load_module, simulates};

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use ngsock::generic::MkPeer;
 use ngsock::message::{Header, Message};
 
+use super::data_socket::DataSocket;
 use super::life::{Graph, Removal};
 use super::message::{Bytes, Call};
 use super::node::{Kind, SocketNode};
@@ -15,7 +16,7 @@ use crate::sim::sockets::{Protocol, SockId};
 
 /// `net.graph.maxdgram` and `net.graph.recvspace`: the socket buffers of a new socket, in bytes
 /// (`sys/netgraph/ng_socket.c:149`).
-const BUFFER: usize = 20480;
+pub(super) const BUFFER: usize = 20480;
 
 /// The largest SO_RCVBUF, in bytes: `kern.ipc.maxsockbuf` of 8 MiB, less its share for mbufs
 /// (`sys/kern/uipc_sockbuf.c:66`).
@@ -28,7 +29,9 @@ const ADDRESS: usize = 34;
 #[derive(Clone, Debug)]
 pub struct ControlSocket {
     /// Its node; `None` once that was shut down.
-    node: Option<NodeId>,
+    pub(super) node: Option<NodeId>,
+    /// The data socket that is connected to the node.
+    pub(super) data: Option<DataSocket>,
     waiting: VecDeque<(Vec<u8>, Vec<u8>)>,
     used: usize,
     limit: usize,
@@ -62,7 +65,7 @@ pub fn socket_open(kernel: &mut Kernel, vnet: VnetId, sock: SockId) -> ControlSo
         netgraph.nodes.enter(id, Kind::Socket(SocketNode { sock: sock.0, linger: true }));
         id
     });
-    ControlSocket { node, waiting: VecDeque::new(), used: 0, limit: BUFFER }
+    ControlSocket { node, data: None, waiting: VecDeque::new(), used: 0, limit: BUFFER }
 }
 
 /// A control socket is closed: its node goes.
@@ -81,7 +84,7 @@ pub(super) fn disconnect(kernel: &mut Kernel, sock: u64) {
     }
 }
 
-fn find(kernel: &mut Kernel, sock: SockId) -> Result<(VnetId, &mut ControlSocket), Errno> {
+pub(super) fn find(kernel: &mut Kernel, sock: SockId) -> Result<(VnetId, &mut ControlSocket), Errno> {
     let socket = kernel.sockets.open.get_mut(&sock).ok_or(Errno::EBADF)?;
     match &mut socket.protocol {
         Protocol::Netgraph(control) => Ok((socket.vnet, control)),

@@ -138,3 +138,38 @@ fn an_echo_gives_back_frames_and_messages() {
     assert_eq!((reply.header, reply.payload), (header.reply(), &[5, 0, 0, 0][..]));
     assert_eq!(from, b"[3]:");
 }
+
+#[test]
+fn a_data_socket_sends_and_receives_by_hook() {
+    let mut lab = Lab::new();
+    let sock = lab.sock;
+    lab.mkpeer(".:", "echo", "e", "x").unwrap();
+    assert_eq!(data_send(&mut lab.kernel, sock, b"e", frame(2, 1)), Err(Errno::ENOTCONN));
+    data_open(&mut lab.kernel, sock).unwrap();
+    assert_eq!(data_open(&mut lab.kernel, sock), Err(Errno::EADDRINUSE));
+    data_send(&mut lab.kernel, sock, b"e", frame(2, 1)).unwrap();
+    data_send(&mut lab.kernel, sock, b"", frame(3, 1)).unwrap();
+    lab.kernel.settle();
+    assert_eq!(data_receive(&mut lab.kernel, sock), Some((b"e".to_vec(), frame(2, 1))));
+    assert_eq!(data_receive(&mut lab.kernel, sock), Some((b"e".to_vec(), frame(3, 1))));
+    assert_eq!(data_receive(&mut lab.kernel, sock), None);
+    assert_eq!(data_send(&mut lab.kernel, sock, b"none", frame(2, 1)), Err(Errno::EHOSTUNREACH));
+    assert_eq!(data_send(&mut lab.kernel, sock, &[b'x'; 32], frame(2, 1)), Err(Errno::EINVAL));
+    assert_eq!(data_send(&mut lab.kernel, sock, b"e", vec![0; 20481]), Err(Errno::EMSGSIZE));
+    lab.mkpeer(".:", "hole", "h", "h").unwrap();
+    assert_eq!(data_send(&mut lab.kernel, sock, b"", frame(2, 1)), Err(Errno::EDESTADDRREQ));
+}
+
+#[test]
+fn what_a_data_socket_has_no_room_for_is_lost() {
+    let mut lab = Lab::new();
+    let sock = lab.sock;
+    lab.mkpeer(".:", "echo", "e", "x").unwrap();
+    data_open(&mut lab.kernel, sock).unwrap();
+    for _ in 0..15 {
+        data_send(&mut lab.kernel, sock, b"e", vec![1; 1500]).unwrap();
+    }
+    lab.kernel.settle();
+    let received = std::iter::from_fn(|| data_receive(&mut lab.kernel, sock)).count();
+    assert_eq!(received, 13, "20480 bytes hold 13 frames of 1504");
+}
