@@ -84,7 +84,9 @@ pub fn get(kernel: &Kernel, caller: Caller, name: &str) -> Result<Vec<u8>, Errno
 /// out of range.
 pub fn set(kernel: &mut Kernel, caller: Caller, name: &str, value: &[u8]) -> Result<(), Errno> {
     let now = get(kernel, caller, name)?;
-    if stack::sysctl_get(kernel, caller.vnet, name).is_none() {
+    // A jail without a stack of its own may not set the host's (`sys/kern/kern_sysctl.c`, PRIV_SYSCTL_WRITE).
+    let owns = caller.jail == jail::HOST || kernel.jails.get(caller.jail).is_some_and(|jail| jail.owns_vnet);
+    if !owns || stack::sysctl_get(kernel, caller.vnet, name).is_none() {
         return Err(Errno::EPERM);
     }
     if value.len() != now.len() {

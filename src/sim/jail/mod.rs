@@ -203,13 +203,24 @@ fn kill(kernel: &mut Kernel, jid: i32) {
     bury(kernel, jid);
 }
 
-/// Removes a dying jail that nobody holds, and then its parent if that waited for it.
+/// Removes a jail that nobody holds if it is dying or does not persist, and then its parent if that waited for it.
 fn bury(kernel: &mut Kernel, jid: i32) {
     let mut next = Some(jid);
     while let Some(jid) = next.take() {
         let Some(jail) = kernel.jails.by_jid.get(&jid) else { return };
-        if !kernel.jails.dying.contains(&jid) || jail.holders > 0 || !jail.children.is_empty() {
+        if jail.holders > 0 || !jail.children.is_empty() {
             return;
+        }
+        if !kernel.jails.dying.contains(&jid) {
+            if jail.values.persist || jid == HOST {
+                return;
+            }
+            // Its last child or process was all that kept it (`sys/kern/kern_jail.c:3558`).
+            let key = (jail.parent, jail.name.clone());
+            kernel.jails.by_name.remove(&key);
+            kernel.jails.dying.insert(jid);
+            next = Some(jid);
+            continue;
         }
         let (vnet, parent) = (jail.owns_vnet.then_some(jail.vnet), jail.parent);
         if let Some(vnet) = vnet {

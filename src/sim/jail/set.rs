@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use super::params::{Values, allow_bit, int, sanitized, string};
 use super::{HOST, Jail, JailRefusal, MAX_JID, bury, refuse, refuse_with, renumber, vnet_of};
+use std::path::Path;
+
 use crate::abi::Errno;
 use crate::abi::jail::{JAIL_CREATE, JAIL_SYS_INHERIT, JAIL_SYS_NEW, JAIL_UPDATE, JailParam};
 use crate::sim::kernel::Kernel;
@@ -115,8 +117,8 @@ fn read_one(request: &mut Request, param: &JailParam, update: bool) -> Result<()
         }
         "path" => {
             let path = string(param, 1024)?;
-            // There is no file system: what is absolute exists.
-            if !path.starts_with('/') {
+            // There is no file system: what is absolute exists, but for the one path that exists nowhere (hier(7)).
+            if !path.starts_with('/') || Path::new(&path).starts_with("/nonexistent") {
                 return Err(refuse(Errno::ENOENT));
             }
             request.changes.push(Box::new(move |values| values.path = path));
@@ -424,7 +426,8 @@ fn apply(kernel: &mut Kernel, jid: i32, request: Request) {
     values.persist = request.persist.unwrap_or(values.persist);
     values.children_max = request.children_max.unwrap_or(values.children_max);
     values.enforce_statfs = request.enforce_statfs.unwrap_or(values.enforce_statfs);
-    values.securelevel = request.securelevel.map_or(values.securelevel, |level| level.max(values.securelevel));
+    values.securelevel = request.securelevel.unwrap_or(values.securelevel);
+    let securelevel = values.securelevel;
     values.devfs_ruleset = request.devfs_ruleset.unwrap_or(values.devfs_ruleset);
     values.allow = (values.allow | request.allow) & !request.forbid;
     let allow = values.allow;
@@ -433,6 +436,14 @@ fn apply(kernel: &mut Kernel, jid: i32, request: Request) {
         for below in super::family(&kernel.jails, jid) {
             if let Some(below) = kernel.jails.by_jid.get_mut(&below) {
                 below.values.allow &= allow;
+            }
+        }
+    }
+    if request.securelevel.is_some() {
+        // Children have at least this level (`sys/kern/kern_jail.c:2045`).
+        for below in super::family(&kernel.jails, jid) {
+            if let Some(below) = kernel.jails.by_jid.get_mut(&below) {
+                below.values.securelevel = below.values.securelevel.max(securelevel);
             }
         }
     }

@@ -87,3 +87,37 @@ fn a_dying_jail_gives_its_number_away() {
     assert!(!kernel.jails.is_dying(jid));
     assert_eq!(kernel.jails.iter().count(), 2);
 }
+
+#[test]
+fn a_jail_that_does_not_persist_goes_with_its_last_child() {
+    let mut kernel = Kernel::boot(1);
+    let lab = create(&mut kernel, "lab", &[JailParam::int("vnet", 1), JailParam::int("children.max", 9)]).unwrap();
+    let node = create(&mut kernel, "lab.node", &[]).unwrap();
+    let params = [JailParam::int("jid", lab), JailParam::boolean("persist", false)];
+    set(&mut kernel, HOST, &params, JAIL_UPDATE).unwrap();
+    assert!(kernel.jails.get(lab).is_some());
+    remove(&mut kernel, HOST, node).unwrap();
+    assert!(kernel.jails.get(lab).is_none());
+    assert_eq!(kernel.vnets.len(), 1);
+}
+
+#[test]
+fn a_jail_is_somewhere() {
+    let mut kernel = Kernel::boot(1);
+    let refusal = create(&mut kernel, "j", &[JailParam::string("path", "/nonexistent/j")]).unwrap_err();
+    assert_eq!(refusal.errno, Errno::ENOENT);
+}
+
+#[test]
+fn a_securelevel_is_that_of_the_children_at_least() {
+    let mut kernel = Kernel::boot(1);
+    let lab =
+        create(&mut kernel, "lab", &[JailParam::int("children.max", 9), JailParam::int("securelevel", 2)]).unwrap();
+    let node = create(&mut kernel, "lab.node", &[]).unwrap();
+    for (given, child) in [(3, 3), (1, 3)] {
+        let params = [JailParam::int("jid", lab), JailParam::int("securelevel", given)];
+        set(&mut kernel, HOST, &params, JAIL_UPDATE).unwrap();
+        assert_eq!(value(&kernel, lab, 0, JailParam::int_buffer("securelevel")).unwrap().as_int(), Some(given));
+        assert_eq!(value(&kernel, node, 0, JailParam::int_buffer("securelevel")).unwrap().as_int(), Some(child));
+    }
+}
