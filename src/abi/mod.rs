@@ -3,9 +3,12 @@
 //!
 //! Everything is little endian (amd64, aarch64) except what the kernel itself keeps in network order.
 
+pub mod cpuset;
+pub mod devfs;
 pub mod flags;
 pub mod ioctl;
 pub mod jail;
+pub mod mount;
 pub mod name;
 pub mod rtsock;
 pub mod sockaddr;

@@ -23,7 +23,9 @@ fn node(name: &str, kind: NodeKind, interfaces: &[(&str, &[&str])]) -> Node {
         jail: BTreeMap::new(),
         labels: BTreeMap::new(),
         exec: Vec::new(),
-        deferred: BTreeMap::new(),
+        rootfs: At::default(),
+        limits: BTreeMap::new(),
+        cpus: None,
     };
     for (name, addresses) in interfaces {
         let addresses = addresses.iter().map(|text| address(text)).collect();

@@ -9,8 +9,12 @@ use super::object::{
     Address, Eiface, Epair, Hook, Hooks, IfBridge, Jail, Member, Name, Netgraph, NetgraphKind, Nic, Object,
     PipeDirection, PipeSettings, Place, Placement, Route, Shape, Sysctl, Up,
 };
+use super::life::{self, Cpus, Limit, Ruleset};
 use super::{Graph, GraphError, Owner};
 use crate::model::{Link, Model, Mtu, Node, NodeId, NodeKind, Shaping, SwitchDriver, Wire};
+
+/// The number that the first lab's devfs ruleset gets where it is free: far from those of /etc/devfs.rules.
+pub const FIRST_RULESET: u16 = 4211;
 
 /// Every kernel object of a model, with what it needs.
 ///
@@ -144,11 +148,40 @@ impl Builder<'_> {
     fn jails(&mut self) {
         let model = self.model;
         let stations = || model.nodes.iter().filter(|node| matches!(node.kind, NodeKind::Host | NodeKind::Router));
+        if stations().any(life::needs_ruleset) {
+            self.push(Object::Ruleset(Ruleset { number: self.ruleset() }));
+        }
         self.push(Object::Jail(Jail { place: Place::Lab, parameters: parent_parameters(stations()) }));
         for node in stations() {
             self.owner = Owner::Node(node.name.as_str().into());
-            let parameters = node.jail.iter().map(|(name, value)| (name.clone(), value.value.clone())).collect();
+            let roots = self.numbering.roots.as_deref().unwrap_or(life::ROOTS);
+            let life::Root { objects, parameters: of_root } = life::root(&model.lab, node, roots, self.ruleset());
+            objects.into_iter().for_each(|object| self.push(object));
+            let given = node.jail.iter().filter(|(name, _)| *name != life::MOUNT_DEVFS);
+            let mut parameters: BTreeMap<_, _> =
+                given.map(|(name, value)| (name.clone(), value.value.clone())).collect();
+            parameters.extend(of_root);
             self.push(Object::Jail(Jail { place: place_of(node), parameters }));
+            self.resources(node);
+        }
+    }
+
+    fn ruleset(&self) -> u16 {
+        self.numbering.ruleset.unwrap_or(FIRST_RULESET)
+    }
+
+    fn resources(&mut self, node: &Node) {
+        let place = place_of(node);
+        if let Some(cpus) = &node.cpus {
+            self.push(Object::Cpus(Cpus { place: place.clone(), set: cpus.value.clone() }));
+        }
+        for (resource, limit) in &node.limits {
+            self.push(Object::Limit(Limit {
+                place: place.clone(),
+                resource: resource.as_str().into(),
+                action: limit.action.as_str().into(),
+                amount: limit.amount,
+            }));
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod build;
 pub mod dot;
+pub mod life;
 pub mod names;
 mod numbering;
 pub mod object;
@@ -14,8 +15,9 @@ use ipnetwork::IpNetwork;
 use petgraph::Direction;
 use petgraph::graph::{DiGraph, NodeIndex};
 
-use crate::model::LabName;
-pub use build::{build, is_shaped, place_of};
+use crate::model::{LabName, NodeName};
+pub use build::{FIRST_RULESET, build, is_shaped, place_of};
+pub use life::{Cpus, Folder, Limit, Mount, Mounted, Ruleset};
 pub use numbering::Numbering;
 pub use object::{
     Address, Eiface, Epair, Hook, Hooks, IfBridge, Jail, Member, Name, Netgraph, NetgraphKind, Nic, Object, ObjectId,
@@ -152,6 +154,16 @@ impl Graph {
         })
     }
 
+    /// The same without the jails of these places and everything that is inside them; what their roots are made of stays.
+    ///
+    /// # Errors
+    /// None that a whole graph did not have.
+    pub fn without(&self, places: &BTreeSet<Place>) -> Result<Self, GraphError> {
+        let inside = |object: &Object| object.place().is_some_and(|place| places.contains(place));
+        let kept = self.graph.node_weights().filter(|(_, object)| !inside(object)).cloned();
+        Self::new(self.lab.clone(), kept.collect())
+    }
+
     /// Objects that may be made at the same time: each level needs only those before it. Teardown is the reverse.
     #[must_use]
     pub fn levels(&self) -> Vec<Vec<&Object>> {
@@ -235,6 +247,8 @@ struct Finder<'g> {
     subnets: HashMap<(&'g Place, IpNetwork), Vec<(NodeIndex, &'g Name)>>,
     /// Prefix lengths that occur: IPv4, IPv6.
     lengths: [BTreeSet<u8>; 2],
+    /// What the root of each node is made of.
+    roots: HashMap<&'g NodeName, Vec<NodeIndex>>,
 }
 
 impl<'g> Finder<'g> {
@@ -245,8 +259,12 @@ impl<'g> Finder<'g> {
             members: HashMap::new(),
             subnets: HashMap::new(),
             lengths: [BTreeSet::new(), BTreeSet::new()],
+            roots: HashMap::new(),
         };
         for node in graph.graph.node_indices() {
+            if let Some(name) = graph.graph[node].1.root_of() {
+                finder.roots.entry(name).or_default().push(node);
+            }
             match &graph.graph[node].1 {
                 Object::Placement(placement) => {
                     finder.placed.insert((&placement.place, &placement.name), node);
@@ -267,8 +285,9 @@ impl<'g> Finder<'g> {
         let mut want = |id: ObjectId| self.graph.index.get(&id).copied().into_iter().for_each(&mut found);
         match object {
             Object::Jail(jail) => {
-                if jail.place != Place::Lab {
+                if let Place::Node(node) = &jail.place {
                     want(ObjectId::Jail(Place::Lab));
+                    self.roots.get(node).into_iter().flatten().copied().for_each(found);
                 }
             }
             Object::Netgraph(_) | Object::Eiface(_) | Object::Epair(_) | Object::IfBridge(_) => {
@@ -288,6 +307,16 @@ impl<'g> Finder<'g> {
                 self.graph.makers.get(&member.member).copied().into_iter().for_each(found);
             }
             Object::Sysctl(sysctl) => want(ObjectId::Jail(sysctl.place.clone())),
+            Object::Limit(limit) => want(ObjectId::Jail(limit.place.clone())),
+            Object::Cpus(cpus) => want(ObjectId::Jail(cpus.place.clone())),
+            Object::Folder(_) | Object::Ruleset(_) => {}
+            Object::Clone(clone) => want(ObjectId::Folder(clone.at.clone())),
+            Object::Mount(mount) => {
+                if let Mounted::Devices { .. } = mount.what {
+                    want(ObjectId::Ruleset);
+                }
+                self.below(mount).into_iter().for_each(found);
+            }
             Object::Address(address) => {
                 want(ObjectId::Sysctl(address.place.clone(), DAD_COUNT.into()));
                 self.interface(&address.place, &address.interface, found);
@@ -300,6 +329,22 @@ impl<'g> Finder<'g> {
             }
             Object::Route(route) => self.route(route, found),
         }
+    }
+
+    /// What a mount lies on, and what it shows: everything of the same root that it is inside of.
+    fn below(&self, mount: &Mount) -> Vec<NodeIndex> {
+        let shown = match &mount.what {
+            Mounted::Folder { from, .. } => Some(from),
+            Mounted::Devices { .. } => None,
+        };
+        let carries = |object: &Object| match object {
+            Object::Folder(folder) => Some(&folder.path) == shown || life::is_within(&mount.at, &folder.path),
+            Object::Clone(clone) => life::is_within(&mount.at, &clone.at),
+            Object::Mount(other) => other.at != mount.at && life::is_within(&mount.at, &other.at),
+            _ => false,
+        };
+        let parts = self.roots.get(&mount.node).into_iter().flatten().copied();
+        parts.filter(|node| carries(&self.graph.graph[*node].1)).collect()
     }
 
     /// What puts an interface of that name there: its placement, its maker, or the jail it comes with.

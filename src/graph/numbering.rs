@@ -1,4 +1,4 @@
-//! Which hook of a switch serves which link.
+//! What must be the same from one plan to the next: which hook of a switch serves which link, which devfs ruleset is ours.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,6 +12,10 @@ use crate::model::{Link, Model, NodeKind, SwitchDriver};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Numbering {
     ports: BTreeMap<String, BTreeMap<(String, usize), u32>>,
+    /// The number of the lab's devfs ruleset, once it needs one.
+    pub ruleset: Option<u16>,
+    /// The directory that holds the nodes' roots; `None` is [`super::life::ROOTS`].
+    pub roots: Option<String>,
 }
 
 impl Numbering {

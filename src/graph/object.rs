@@ -8,6 +8,7 @@ use std::sync::Arc;
 use ipnetwork::IpNetwork;
 use serde::{Deserialize, Serialize};
 
+use super::life::{Clone as ZfsClone, Cpus, Folder, Limit, Mount, Ruleset};
 use crate::model::{Mac, Mtu, NodeName};
 
 /// A name that the kernel knows a thing by.
@@ -63,6 +64,18 @@ pub enum Object {
     Up(Up),
     /// A route.
     Route(Route),
+    /// A directory of ours.
+    Folder(Folder),
+    /// A ZFS clone.
+    Clone(ZfsClone),
+    /// A devfs ruleset.
+    Ruleset(Ruleset),
+    /// A mount.
+    Mount(Mount),
+    /// A limit of a jail.
+    Limit(Limit),
+    /// The processors of a jail.
+    Cpus(Cpus),
 }
 
 /// A jail: `LAB` or `LAB.NODE`.
@@ -337,6 +350,18 @@ pub enum ObjectId {
     Up(Place, Name),
     /// By place and prefix.
     Route(Place, IpNetwork),
+    /// By path.
+    Folder(Name),
+    /// By name.
+    Clone(Name),
+    /// A lab has one.
+    Ruleset,
+    /// By where it is.
+    Mount(Name),
+    /// By place, resource and action.
+    Limit(Place, Name, Name),
+    /// By place.
+    Cpus(Place),
 }
 
 impl Object {
@@ -359,6 +384,41 @@ impl Object {
             }
             Self::Up(up) => ObjectId::Up(up.place.clone(), up.interface.clone()),
             Self::Route(route) => ObjectId::Route(route.place.clone(), route.to),
+            Self::Folder(folder) => ObjectId::Folder(folder.path.clone()),
+            Self::Clone(clone) => ObjectId::Clone(clone.dataset.clone()),
+            Self::Ruleset(_) => ObjectId::Ruleset,
+            Self::Mount(mount) => ObjectId::Mount(mount.at.clone()),
+            Self::Limit(limit) => {
+                ObjectId::Limit(limit.place.clone(), limit.resource.clone(), limit.action.clone())
+            }
+            Self::Cpus(cpus) => ObjectId::Cpus(cpus.place.clone()),
+        }
+    }
+
+    /// The place that it is in and goes with.
+    #[must_use]
+    pub fn place(&self) -> Option<&Place> {
+        match self {
+            Self::Jail(jail) => Some(&jail.place),
+            Self::Placement(placement) => Some(&placement.place),
+            Self::Sysctl(sysctl) => Some(&sysctl.place),
+            Self::Address(address) => Some(&address.place),
+            Self::Up(up) => Some(&up.place),
+            Self::Route(route) => Some(&route.place),
+            Self::Limit(limit) => Some(&limit.place),
+            Self::Cpus(cpus) => Some(&cpus.place),
+            _ => None,
+        }
+    }
+
+    /// The node whose root it is a part of.
+    #[must_use]
+    pub fn root_of(&self) -> Option<&NodeName> {
+        match self {
+            Self::Folder(folder) => Some(&folder.node),
+            Self::Clone(clone) => Some(&clone.node),
+            Self::Mount(mount) => Some(&mount.node),
+            _ => None,
         }
     }
 

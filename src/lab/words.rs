@@ -187,8 +187,14 @@ pub(super) fn not_run(model: &Model) -> Vec<String> {
         for exec in &node.exec {
             notes.push(format!("node {}: exec `{}` is not run in the simulator", node.name, exec.value.command));
         }
-        for (key, text) in &node.deferred {
-            notes.push(format!("node {}: {key} `{}` is not on this engine yet", node.name, text.value));
+        if !node.rootfs.is_host() {
+            notes.push(format!("node {}: rootfs `{}` is not on this engine yet", node.name, node.rootfs));
+        }
+        if let Some(cpus) = &node.cpus {
+            notes.push(format!("node {}: cpus `{cpus}` is not on this engine yet", node.name));
+        }
+        for (resource, limit) in &node.limits {
+            notes.push(format!("node {}: limit `{resource}` `{limit}` is not on this engine yet", node.name));
         }
         for name in node.linux_sysctls.keys() {
             notes.push(format!("node {}: sysctl {name} is Linux's own: not on this engine", node.name));

@@ -7,7 +7,9 @@ use std::net::IpAddr;
 
 use ipnetwork::{IpNetwork, Ipv4Network, Ipv6Network};
 
-use super::{CheckSpec, Exec, IfName, LabName, Mac, Mtu, NodeKind, NodeName, Routing, Shaping, Wire};
+use super::{
+    CheckSpec, CpuSet, Exec, IfName, LabName, Limit, Mac, Mtu, NodeKind, NodeName, RootFs, Routing, Shaping, Wire,
+};
 use crate::diagnostic::{At, Origin};
 
 /// A whole topology.
@@ -87,8 +89,12 @@ pub struct DraftNode {
     pub labels: BTreeMap<String, String>,
     /// `exec:`.
     pub exec: Vec<At<Exec>>,
-    /// `rootfs:`, `limits:`, `cpus:`: parsed, not realised by the simulator; key to text, for the plan to mention.
-    pub deferred: BTreeMap<String, At<String>>,
+    /// `rootfs:`; `host` when absent.
+    pub rootfs: At<RootFs>,
+    /// `limits:` by resource.
+    pub limits: BTreeMap<String, At<Limit>>,
+    /// `cpus:`.
+    pub cpus: Option<At<CpuSet>>,
 }
 
 impl DraftNode {
@@ -110,7 +116,9 @@ impl DraftNode {
             jail: BTreeMap::new(),
             labels: BTreeMap::new(),
             exec: Vec::new(),
-            deferred: BTreeMap::new(),
+            rootfs: At::default(),
+            limits: BTreeMap::new(),
+            cpus: None,
         }
     }
 }

@@ -8,6 +8,7 @@ pub mod codes;
 pub mod draft;
 pub mod explain;
 mod findings;
+pub mod life;
 pub mod mac;
 mod mtu;
 pub mod names;
@@ -28,6 +29,7 @@ use ipnetwork::IpNetwork;
 use serde::{Deserialize, Serialize};
 
 use crate::diagnostic::{At, Origin};
+pub use life::{CpuSet, Exec, Limit, RootFs};
 pub use names::{IfName, LabName, NameError, NodeName, natural_order};
 pub use pattern::Pattern;
 pub use resolve::resolve;
@@ -145,8 +147,12 @@ pub struct Node {
     pub labels: BTreeMap<String, String>,
     /// `exec:`.
     pub exec: Vec<At<Exec>>,
-    /// Keys the engine does not realise yet, with their text.
-    pub deferred: BTreeMap<String, At<String>>,
+    /// `rootfs:`.
+    pub rootfs: At<RootFs>,
+    /// `limits:` by resource.
+    pub limits: BTreeMap<String, At<Limit>>,
+    /// `cpus:`.
+    pub cpus: Option<At<CpuSet>>,
 }
 
 /// One interface of a node with a stack.
@@ -327,15 +333,6 @@ pub struct Segment {
     pub subnets: Vec<IpNetwork>,
     /// The pool it takes from.
     pub pool: Option<At<String>>,
-}
-
-/// One command of `exec:`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Exec {
-    /// The command line as written; split by us, never by a shell.
-    pub command: String,
-    /// Under `freebsd:` or `linux:`; `None` is for both.
-    pub only: Option<System>,
 }
 
 /// A kernel family that `exec` may be limited to; the simulator is a FreeBSD.

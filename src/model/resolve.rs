@@ -121,7 +121,9 @@ fn node(draft: super::draft::DraftNode) -> Node {
         jail: draft.jail,
         labels: draft.labels,
         exec: draft.exec,
-        deferred: draft.deferred,
+        rootfs: draft.rootfs,
+        limits: draft.limits,
+        cpus: draft.cpus,
     }
 }
 

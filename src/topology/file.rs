@@ -13,7 +13,7 @@ use super::choice::{Driver, Kind};
 use super::leaf::{Leaf, given};
 use super::net::{Block, Destination, Host};
 use super::shapes::{Each, Endpoint, EngineList, EngineMap, OneOrMany, RootFs, Settings, Variables};
-use crate::model::{Bandwidth, Delay, FamilyChoice, Mac, Mtu, Routing, Share, Wire};
+use crate::model::{Bandwidth, CpuSet, Delay, FamilyChoice, Mac, Mtu, Routing, Share, Wire};
 
 /// A topology file.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -116,15 +116,15 @@ pub struct Node {
     pub jail: BTreeMap<String, Leaf<String>>,
     /// Free text for people and programs.
     pub labels: BTreeMap<String, Leaf<String>>,
-    /// Commands to run in the node once it is up, or such lists under `freebsd:` and `linux:`.
+    /// Commands to run in the node once it is up, or such lists under `freebsd:` and `linux:`. Split at blanks, with quotes; no shell.
     pub exec: EngineList,
-    /// The file system: `host`, a path, `{ base, rw }` or `{ zfs }`.
+    /// The file system: `host` (default), a path, `{ base, rw }` or `{ zfs }`.
     pub rootfs: Option<RootFs>,
-    /// Resource limits by name.
+    /// Resource limits by rctl(8)'s names: an amount (`64M`), or an action and an amount (`log=30`).
     pub limits: BTreeMap<String, Leaf<String>>,
     /// The processors it may use, such as `0-3`.
     #[serde(deserialize_with = "given")]
-    pub cpus: Option<Leaf<String>>,
+    pub cpus: Option<Leaf<CpuSet>>,
 }
 
 /// One interface of a node.

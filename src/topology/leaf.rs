@@ -11,7 +11,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde_json::{Value, json};
 
-use crate::model::{Bandwidth, Delay, Mac, Mtu, Share};
+use crate::model::life::{Folder, Inside, Snapshot};
+use crate::model::{Bandwidth, CpuSet, Delay, Mac, Mtu, Share};
 
 /// A type that one scalar of the file is read as.
 pub trait Written: Sized {
@@ -108,6 +109,10 @@ by_from_str! {
     Bandwidth: "a rate, such as `10mbit`", { "type": ["string", "integer"], "examples": ["10mbit", "1gbit"] };
     Delay: "a time, such as `5ms`", { "type": ["string", "integer"], "examples": ["5ms", "1.5s"] };
     Share: "a share, such as `1%`", { "type": ["string", "integer"], "examples": ["1%", "0.05%"] };
+    CpuSet: "processors, such as `0-3`", { "type": ["string", "integer"], "examples": ["0-3", "0,2"] };
+    Folder: "a path, such as `/jails/base`", { "type": "string", "examples": ["/jails/base"] };
+    Inside: "a folder of the base, such as `etc`", { "type": "string", "examples": ["etc", "var/db"] };
+    Snapshot: "a snapshot, such as `tank/jails/base@1`", { "type": "string", "examples": ["tank/jails/base@1"] };
 }
 
 impl Written for String {

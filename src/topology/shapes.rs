@@ -12,6 +12,8 @@ use serde::de::{self, Deserializer, IgnoredAny, IntoDeserializer, MapAccess, Seq
 
 use super::file::{LongEndpoint, Node};
 use super::leaf::Leaf;
+use crate::model;
+use crate::model::life::{Folder, Inside, PRIVATE_FOLDERS, Snapshot};
 
 /// One value, or a list of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -254,23 +256,23 @@ impl JsonSchema for Endpoint {
     }
 }
 
-/// `rootfs:`, checked for its shape; the tree has its text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RootFs;
+/// `rootfs:` in its several forms.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RootFs(pub model::RootFs);
 
 /// A file system of its own for a node: `base` with `rw`, or `zfs`.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Layered {
-    /// The folder below.
+    /// The folder below, which all share and none can write to.
     #[serde(default)]
-    base: Option<Leaf<String>>,
-    /// Folders of the base that the node may write to.
+    base: Option<Leaf<Folder>>,
+    /// Folders of the base that the node gets copies of: `etc`, `var`, `root` and `tmp` when the key is absent.
     #[serde(default)]
-    rw: Option<OneOrMany<Leaf<String>>>,
-    /// `DATASET@SNAPSHOT`.
+    rw: Option<OneOrMany<Leaf<Inside>>>,
+    /// `DATASET@SNAPSHOT`, cloned for the node.
     #[serde(default)]
-    zfs: Option<Leaf<String>>,
+    zfs: Option<Leaf<Snapshot>>,
 }
 
 impl<'de> Deserialize<'de> for RootFs {
@@ -285,16 +287,23 @@ impl<'de> Deserialize<'de> for RootFs {
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<RootFs, E> {
-                if text == "host" || text.starts_with('/') {
-                    return Ok(RootFs);
+                if text == "host" {
+                    return Ok(RootFs(model::RootFs::Host));
                 }
-                Err(E::custom(format!("`{text}` is neither `host` nor a path that begins with `/`")))
+                if !text.starts_with('/') {
+                    return Err(E::custom(format!("`{text}` is neither `host` nor a path that begins with `/`")));
+                }
+                text.parse().map(|folder| RootFs(model::RootFs::Folder(folder))).map_err(E::custom)
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RootFs, A::Error> {
                 let layered = Layered::deserialize(MapAccessDeserializer::new(map))?;
                 match (layered.base, layered.zfs, layered.rw) {
-                    (Some(_), None, _) | (None, Some(_), None) => Ok(RootFs),
+                    (Some(base), None, rw) => {
+                        let rw = private(rw).map_err(de::Error::custom)?;
+                        Ok(RootFs(model::RootFs::Layered { base: base.0, rw }))
+                    }
+                    (None, Some(zfs), None) => Ok(RootFs(model::RootFs::Zfs(zfs.0))),
                     (None, None, _) => Err(de::Error::missing_field("base")),
                     _ => Err(de::Error::custom("`rootfs` has `base` (with `rw`) or `zfs`, not both")),
                 }
@@ -303,6 +312,21 @@ impl<'de> Deserialize<'de> for RootFs {
 
         deserializer.deserialize_any(Reader)
     }
+}
+
+/// The private folders of a layered root, sorted; none may lie inside another.
+fn private(rw: Option<OneOrMany<Leaf<Inside>>>) -> Result<Vec<Inside>, String> {
+    let mut folders: Vec<Inside> = match rw {
+        Some(OneOrMany(list)) => list.into_iter().map(|leaf| leaf.0).collect(),
+        None => PRIVATE_FOLDERS.iter().filter_map(|name| name.parse().ok()).collect(),
+    };
+    folders.sort();
+    for (place, folder) in folders.iter().enumerate() {
+        if let Some(other) = folders[..place].iter().find(|other| other.overlaps(folder)) {
+            return Err(format!("`rw` has `{folder}` twice: it is in `{other}`"));
+        }
+    }
+    Ok(folders)
 }
 
 impl JsonSchema for RootFs {

@@ -158,11 +158,11 @@ topology:
     assert_eq!(texts(&a.sysctls), [("net.x", "1"), ("net.y", "2")]);
     let exec: Vec<_> = a.exec.iter().map(|exec| exec.command.as_str()).collect();
     assert_eq!(exec, ["defaults", "kind", "two", "one", "node"]);
-    assert_eq!(texts(&a.deferred), [("cpus", "0-1")]);
+    assert_eq!(a.cpus.as_ref().map(ToString::to_string).as_deref(), Some("0-1"));
     // A switch has no stack: what defaults say for hosts is not its own.
     let s = node(&draft, "s");
     assert_eq!(s.kind.value, NodeKind::Switch(SwitchDriver::IfBridge { stp: true }));
-    assert!(s.exec.is_empty() && s.deferred.is_empty());
+    assert!(s.exec.is_empty() && s.cpus.is_none());
 }
 
 #[test]
@@ -199,7 +199,8 @@ topology:
     assert_eq!(texts(&r1.jail), [("allow.raw_sockets", "true")]);
     let exec: Vec<_> = r1.exec.iter().map(|exec| (exec.command.as_str(), exec.only)).collect();
     assert_eq!(exec, [("sysrc a=b", Some(System::FreeBsd)), ("ip a", Some(System::Linux))]);
-    assert_eq!(texts(&r1.deferred), [("limits.maxproc", "10"), ("rootfs", "{ base: /jails/base, rw: [etc, var] }")]);
+    assert_eq!(r1.limits["maxproc"].to_string(), "deny=10");
+    assert_eq!(r1.rootfs.to_string(), "{ base: /jails/base, rw: [etc, var] }");
     assert_eq!(node(&draft, "me").kind.value, NodeKind::SelfHost);
 }
 

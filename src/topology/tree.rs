@@ -124,21 +124,6 @@ impl Tree {
             Shape::Map(_) => "a map",
         }
     }
-
-    /// In one line, the way a person would write it in flow style.
-    #[must_use]
-    pub fn flow(&self) -> String {
-        match &self.shape {
-            Shape::Scalar(scalar) => scalar.text.clone(),
-            Shape::List(items) => {
-                format!("[{}]", items.iter().map(Self::flow).collect::<Vec<_>>().join(", "))
-            }
-            Shape::Map(entries) => {
-                let pair = |entry: &Entry| format!("{}: {}", entry.key.value, entry.value.flow());
-                format!("{{ {} }}", entries.iter().map(pair).collect::<Vec<_>>().join(", "))
-            }
-        }
-    }
 }
 
 /// Whether a plain scalar is YAML's null.

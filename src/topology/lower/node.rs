@@ -7,12 +7,13 @@ use super::super::each::{Note, Unit};
 use super::super::net::Destination;
 use super::super::shapes::{EngineList, EngineMap};
 use super::super::tree::Tree;
-use super::super::{codes, file};
+use super::super::{codes, file, suggest};
 use super::settings::{Layer, Shared, Stack};
 use super::{Lowering, bad_name};
 use crate::diagnostic::{At, Diagnostic};
 use crate::model::draft::{DraftNode, DraftRoute};
-use crate::model::{Exec, IfName, NodeKind, NodeName, SwitchDriver, System};
+use crate::model::life::RESOURCES;
+use crate::model::{Exec, IfName, Limit, NodeKind, NodeName, RootFs, SwitchDriver, System};
 
 /// Keys that need a stack of the node's own.
 const OF_STACKS: [&str; 8] = ["interfaces", "routes", "sysctls", "jail", "exec", "rootfs", "limits", "cpus"];
@@ -64,7 +65,9 @@ impl Lowering<'_, '_> {
             jail: BTreeMap::new(),
             labels: stack.merged("labels", |node| &node.labels).into_iter().map(|(key, at)| (key, at.value)).collect(),
             exec: Vec::new(),
-            deferred: BTreeMap::new(),
+            rootfs: At::default(),
+            limits: BTreeMap::new(),
+            cpus: None,
         };
         if is_layer2 {
             return Some(draft);
@@ -73,11 +76,13 @@ impl Lowering<'_, '_> {
             self.interfaces(layer, &mut draft, row);
             self.routes(layer, &mut draft.routes, row);
             sysctls(layer, &mut draft);
-            commands(layer, &mut draft.exec);
+            self.commands(layer, &mut draft.exec, row);
         }
         if kind.value != Kind::SelfHost {
             draft.jail = stack.merged("jail", |node| &node.jail);
-            draft.deferred = deferred(&stack);
+            draft.rootfs = rootfs(&stack);
+            draft.limits = self.limits(&stack, row);
+            draft.cpus = stack.strongest("cpus", |node| node.cpus.as_ref());
         }
         Some(draft)
     }
@@ -207,29 +212,56 @@ fn sysctls(layer: &Layer, draft: &mut DraftNode) {
     add(tree.get("linux"), linux, &mut draft.linux_sysctls);
 }
 
-fn commands(layer: &Layer, exec: &mut Vec<At<Exec>>) {
-    let Some(tree) = layer.tree.get("exec") else { return };
-    let EngineList { flat, freebsd, linux } = &layer.node.exec;
-    let mut add = |tree: Option<&Tree>, commands: &[String], only: Option<System>| {
-        let Some(tree) = tree else { return };
-        for (place, command) in commands.iter().enumerate() {
-            let origin = tree.items().get(place).map_or(tree.origin, |item| item.origin);
-            exec.push(At::new(Exec { command: command.clone(), only }, origin));
-        }
-    };
-    add(Some(tree), flat, None);
-    add(tree.get("freebsd"), freebsd, Some(System::FreeBsd));
-    add(tree.get("linux"), linux, Some(System::Linux));
+/// The strongest `rootfs:`.
+fn rootfs(stack: &Stack<'_>) -> At<RootFs> {
+    let strongest = stack.layers.iter().find_map(|layer| {
+        let rootfs = layer.node.rootfs.as_ref()?;
+        Some(At::new(rootfs.0.clone(), layer.tree.origin_of("rootfs")))
+    });
+    strongest.unwrap_or_default()
 }
 
-/// Settings that the simulator cannot act on, as text.
-fn deferred(stack: &Stack<'_>) -> BTreeMap<String, At<String>> {
-    let mut deferred = BTreeMap::new();
-    let rootfs = stack.layers.iter().find_map(|layer| layer.node.rootfs.and_then(|_| layer.tree.get("rootfs")));
-    deferred.extend(rootfs.map(|tree| ("rootfs".to_owned(), At::new(tree.flow(), tree.origin))));
-    deferred.extend(stack.strongest("cpus", |node| node.cpus.as_ref()).map(|cpus| ("cpus".to_owned(), cpus)));
-    for (name, limit) in stack.merged("limits", |node| &node.limits) {
-        deferred.insert(format!("limits.{name}"), limit);
+impl Lowering<'_, '_> {
+    fn commands(&mut self, layer: &Layer, exec: &mut Vec<At<Exec>>, row: Option<&Note>) {
+        let Some(tree) = layer.tree.get("exec") else { return };
+        let EngineList { flat, freebsd, linux } = &layer.node.exec;
+        let lists = [
+            (Some(tree), flat, None),
+            (tree.get("freebsd"), freebsd, Some(System::FreeBsd)),
+            (tree.get("linux"), linux, Some(System::Linux)),
+        ];
+        for (tree, commands, only) in lists {
+            let Some(tree) = tree else { continue };
+            for (place, command) in commands.iter().enumerate() {
+                let origin = tree.items().get(place).map_or(tree.origin, |item| item.origin);
+                match Exec::read(command, only) {
+                    Ok(command) => exec.push(At::new(command, origin)),
+                    Err(error) => {
+                        let finding = Diagnostic::error(codes::BAD_VALUE, error.to_string()).at(origin, "");
+                        self.report(finding.help("a program and its arguments; `sh -c '…'` runs a shell"), row);
+                    }
+                }
+            }
+        }
     }
-    deferred
+
+    fn limits(&mut self, stack: &Stack<'_>, row: Option<&Note>) -> BTreeMap<String, At<Limit>> {
+        let mut limits = BTreeMap::new();
+        for (resource, text) in stack.merged("limits", |node| &node.limits) {
+            match Limit::read(&resource, &text) {
+                Ok(limit) => {
+                    limits.insert(resource, At::new(limit, text.origin));
+                }
+                Err(error) => {
+                    let mut finding = Diagnostic::error(codes::BAD_VALUE, error.to_string()).at(text.origin, "");
+                    let known = RESOURCES.map(|(name, _)| name);
+                    if !known.contains(&resource.as_str()) {
+                        finding.help = suggest::help(&resource, known);
+                    }
+                    self.report(finding, row);
+                }
+            }
+        }
+        limits
+    }
 }
