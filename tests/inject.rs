@@ -36,6 +36,22 @@ topology:
     - { endpoints: [ "me:lab_a", "r1:x0" ], ipv6: [ "fd00::1/64", "fd00::2/64" ] }
 "#;
 
+/// Small, and with everything that nodes can run on and with.
+const LIVING: &str = r#"
+version: 1
+name: living
+topology:
+  nodes:
+    n1: { kind: switch }
+    thin: { kind: host, rootfs: { base: /jails/base, rw: [ etc, var/db ] }, limits: { maxproc: 30, cputime: "log=9" } }
+    own: { kind: host, rootfs: /jails/own, jail: { mount.devfs: true }, cpus: 0-3 }
+    copy: { kind: host, rootfs: { zfs: "tank/jails/base@1" }, jail: { mount.devfs: false } }
+  links:
+    - { endpoints: [ "thin:eth0", n1 ] }
+    - { endpoints: [ "own:eth0", n1 ] }
+    - { endpoints: [ "copy:eth0", n1 ] }
+"#;
+
 fn up(machine: &mut Machine<impl Doors + Debug>, records: &Records, model: &Model) -> Result<(), LabError> {
     let mut labs = labs(machine, records);
     let plan = labs.plan(model)?;
@@ -92,7 +108,16 @@ fn calls(
 
 #[test]
 fn an_error_at_any_call_of_up() {
-    let model = model(MIXED);
+    error_at_any_call_of_up(MIXED);
+}
+
+#[test]
+fn an_error_at_any_call_of_up_with_roots_and_limits() {
+    error_at_any_call_of_up(LIVING);
+}
+
+fn error_at_any_call_of_up(lab: &str) {
+    let model = model(lab);
     let (machine, _dir, records) = fresh();
     let all = calls(machine, |machine| up(machine, &records, &model));
     for call in 1..=all {
@@ -110,7 +135,16 @@ fn an_error_at_any_call_of_up() {
 
 #[test]
 fn death_at_any_call_of_up() {
-    let model = model(MIXED);
+    dies_at_any_call_of_up(MIXED);
+}
+
+#[test]
+fn death_at_any_call_of_up_with_roots_and_limits() {
+    dies_at_any_call_of_up(LIVING);
+}
+
+fn dies_at_any_call_of_up(lab: &str) {
+    let model = model(lab);
     let (mut machine, _dir, records) = fresh();
     let before = picture(&mut machine.doors);
     let all = calls(machine, |machine| up(machine, &records, &model));
@@ -134,7 +168,16 @@ fn death_at_any_call_of_up() {
 
 #[test]
 fn an_error_or_death_at_any_call_of_down() {
-    let model = model(MIXED);
+    error_or_death_at_any_call_of_down(MIXED);
+}
+
+#[test]
+fn an_error_or_death_at_any_call_of_down_with_roots_and_limits() {
+    error_or_death_at_any_call_of_down(LIVING);
+}
+
+fn error_or_death_at_any_call_of_down(lab: &str) {
+    let model = model(lab);
     let (mut machine, _dir, records) = fresh();
     let before = picture(&mut machine.doors);
     up(&mut machine, &records, &model).unwrap();
@@ -154,10 +197,23 @@ fn an_error_or_death_at_any_call_of_down() {
 
 #[test]
 fn an_error_at_any_call_of_a_change() {
-    let first = model(MIXED);
-    let second = model(
+    error_at_any_call_of_a_change(
+        MIXED,
         &MIXED.replace("10.0.0.2/16", "10.0.0.3/16").replace(", tc: { delay: 5ms }", "").replace("type: epair, ", ""),
     );
+}
+
+#[test]
+fn an_error_at_any_call_of_a_change_of_roots_and_limits() {
+    let changed = LIVING.replace("var/db", "root").replace("maxproc: 30", "maxproc: 40").replace("log=9", "log=10");
+    error_at_any_call_of_a_change(
+        LIVING,
+        &changed.replace("cpus: 0-3", "cpus: 1").replace("/jails/own", "/jails/other"),
+    );
+}
+
+fn error_at_any_call_of_a_change(before: &str, after: &str) {
+    let (first, second) = (model(before), model(after));
     let (mut machine, _dir, records) = fresh();
     up(&mut machine, &records, &first).unwrap();
     let all = calls(machine, |machine| up(machine, &records, &second));

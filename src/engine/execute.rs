@@ -1,6 +1,19 @@
 //! Programs run in a node: what they write and how they end.
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use super::EngineError;
+use crate::graph::Place;
+
+/// How processes are ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ending {
+    /// How long they may take after they were told.
+    pub grace: Duration,
+    /// Places with files of their own, whose `/etc/rc.shutdown` is run first where there is one.
+    pub own_files: BTreeSet<Place>,
+}
 
 /// Where a program wrote to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

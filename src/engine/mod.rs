@@ -13,10 +13,10 @@ use std::time::Duration;
 use crate::abi::Errno;
 use crate::diagnostic::Diagnostic;
 use crate::graph::Place;
-use crate::model::{IfName, LabName, Model, NodeName};
+use crate::model::{IfName, LabName, Model, NodeName, System};
 use crate::plan::{Observed, Plan, Scope, Step};
 
-pub use execute::{Exit, NotRun, Stream};
+pub use execute::{Ending, Exit, NotRun, Stream};
 pub use lock::{Lock, LockError};
 pub use record::{Phase, Record, RecordError, Records};
 pub use run::{Event, RunError, run, run_forward};
@@ -34,6 +34,12 @@ pub struct Capabilities {
 pub trait Backend: fmt::Debug {
     /// A string that changes with every boot of the kernel.
     fn boot_identity(&mut self) -> String;
+
+    /// Which family the kernel is of: commands may be for one only.
+    fn system(&self) -> System;
+
+    /// Where the machine has the roots of nodes, if that is not beside the records.
+    fn roots(&mut self) -> Option<String>;
 
     /// What the engine cannot do of a model, or will do otherwise than written.
     fn check(&self, model: &Model) -> Vec<Diagnostic>;
@@ -71,6 +77,18 @@ pub trait Engine {
     /// # Errors
     /// A prober that could not be set up.
     fn probe(&mut self, echoes: &[Echo]) -> Result<Vec<EchoResult>, EngineError>;
+
+    /// Ends every process in these places, all at once: rc.shutdown where there is one, SIGTERM, a while to come to an end, SIGKILL.
+    ///
+    /// # Errors
+    /// What is still there, or why it cannot be known.
+    fn end_processes(&mut self, places: &[Place], ending: &Ending) -> Result<(), EngineError>;
+
+    /// The number for the lab's devfs ruleset: `present` where that is ours or free.
+    ///
+    /// # Errors
+    /// The kernel's refusal.
+    fn ruleset(&mut self, present: Option<u16>) -> Result<u16, EngineError>;
 
     /// Runs a program in a place to its end; `output` gets what it writes as it comes.
     ///

@@ -14,7 +14,7 @@ use crate::graph::{Numbering, Sysctl};
 use crate::model::{LabName, Model};
 
 /// The first bytes of a record: what it is, and its version.
-const MAGIC: &[u8] = b"cellblock lab record 1\n";
+const MAGIC: &[u8] = b"cellblock lab record 2\n";
 const HASH: usize = 32;
 const SUFFIX: &str = "lab";
 
@@ -86,6 +86,13 @@ impl Records {
     #[must_use]
     pub fn new(state_dir: &Path) -> Self {
         Self { dir: state_dir.join("labs") }
+    }
+
+    /// Where the roots of nodes are, beside the records; `None` if that cannot be said in UTF-8.
+    #[must_use]
+    pub fn roots(&self) -> Option<String> {
+        let beside = std::path::absolute(self.dir.with_file_name("roots")).ok()?;
+        beside.to_str().map(str::to_owned)
     }
 
     /// The record of a lab.

@@ -114,6 +114,9 @@ fn may_be_half_done(step: &Step) -> bool {
             | Step::AddMember(_)
             | Step::SetPipe { .. }
             | Step::ChangeRoute { .. }
+            | Step::MakeFolder(_)
+            | Step::MakeClone(_)
+            | Step::AddRuleset(_)
     )
 }
 

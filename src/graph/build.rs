@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::life::{self, Cpus, Limit, Ruleset};
 use super::names::{self, NetgraphNames};
 use super::numbering::Numbering;
 use super::object::{
     Address, Eiface, Epair, Hook, Hooks, IfBridge, Jail, Member, Name, Netgraph, NetgraphKind, Nic, Object,
     PipeDirection, PipeSettings, Place, Placement, Route, Shape, Sysctl, Up,
 };
-use super::life::{self, Cpus, Limit, Ruleset};
 use super::{Graph, GraphError, Owner};
 use crate::model::{Link, Model, Mtu, Node, NodeId, NodeKind, Shaping, SwitchDriver, Wire};
 
@@ -148,13 +148,14 @@ impl Builder<'_> {
     fn jails(&mut self) {
         let model = self.model;
         let stations = || model.nodes.iter().filter(|node| matches!(node.kind, NodeKind::Host | NodeKind::Router));
+        let roots = self.numbering.roots.as_deref().unwrap_or(life::ROOTS);
+        life::home(&model.lab, stations(), roots).into_iter().for_each(|home| self.push(home));
         if stations().any(life::needs_ruleset) {
             self.push(Object::Ruleset(Ruleset { number: self.ruleset() }));
         }
         self.push(Object::Jail(Jail { place: Place::Lab, parameters: parent_parameters(stations()) }));
         for node in stations() {
             self.owner = Owner::Node(node.name.as_str().into());
-            let roots = self.numbering.roots.as_deref().unwrap_or(life::ROOTS);
             let life::Root { objects, parameters: of_root } = life::root(&model.lab, node, roots, self.ruleset());
             objects.into_iter().for_each(|object| self.push(object));
             let given = node.jail.iter().filter(|(name, _)| *name != life::MOUNT_DEVFS);

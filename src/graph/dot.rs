@@ -124,6 +124,12 @@ fn label(object: &Object) -> Option<String> {
         Object::Address(address) => address.net.to_string(),
         Object::Up(up) => format!("up\n{}", at(&up.place, &up.interface)),
         Object::Route(route) => format!("{} via {}", route.to, route.via),
+        Object::Folder(folder) => format!("folder\n{}", folder.path),
+        Object::Clone(clone) => format!("clone\n{}", clone.dataset),
+        Object::Ruleset(ruleset) => format!("devfs ruleset\n{}", ruleset.number),
+        Object::Mount(mount) => format!("mount\n{}", mount.at),
+        Object::Limit(limit) => format!("{} {}={}", limit.resource, limit.action, limit.amount),
+        Object::Cpus(cpus) => format!("processors {}", cpus.set),
     })
 }
 

@@ -1,4 +1,4 @@
-//! What a node runs on and with: folders of ours, clones, mounts, devices, limits, processors.
+//! What nodes run on and with: folders of ours, clones, mounts, devices, limits, processors.
 
 use std::collections::BTreeMap;
 
@@ -12,11 +12,11 @@ use crate::model::{CpuSet, LabName, Node, NodeName, RootFs};
 /// A directory that exists because of us, with everything inside.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Folder {
-    /// The node it is for.
-    pub node: NodeName,
+    /// The node it is for; `None` is the lab's own, which holds those of its nodes.
+    pub node: Option<NodeName>,
     /// Its absolute path.
     pub path: Name,
-    /// What it is a copy of; `None` is empty, to mount on.
+    /// What it is a copy of; `None` is an empty one.
     pub copy_of: Option<Name>,
 }
 
@@ -90,6 +90,28 @@ pub struct Cpus {
     pub set: CpuSet,
 }
 
+/// Devices that a node's own `/dev` shows: what /etc/defaults/devfs.rules shows to jails, and what acts on the node's own network
+/// stack alone.
+pub const DEVICES: [&str; 17] = [
+    "null",
+    "zero",
+    "crypto",
+    "random",
+    "urandom",
+    "ptmx",
+    "pts",
+    "pts/*",
+    "fd",
+    "fd/*",
+    "stdin",
+    "stdout",
+    "stderr",
+    "pf",
+    "bpf",
+    "bpf[0-9]*",
+    "full",
+];
+
 /// Where the files of a lab's nodes are when nobody says.
 pub const ROOTS: &str = "/var/db/cellblock/roots";
 
@@ -99,9 +121,15 @@ pub const ROOTS: &str = "/var/db/cellblock/roots";
 pub fn has_devices(node: &Node) -> bool {
     let by_itself = matches!(node.rootfs.value, RootFs::Layered { .. } | RootFs::Zfs(_));
     match node.jail.get(MOUNT_DEVFS).map(|value| value.as_str()) {
-        Some(value) => !node.rootfs.is_host() && !matches!(value, "false" | "0" | "no"),
+        Some(value) => !node.rootfs.is_host() && !is_no(value),
         None => by_itself,
     }
+}
+
+/// Whether the value of a boolean parameter says no.
+#[must_use]
+pub fn is_no(value: &str) -> bool {
+    matches!(value, "false" | "0" | "no")
 }
 
 /// Whether its devices are shown by rules of ours, because the file names no ruleset.
@@ -114,6 +142,16 @@ pub fn needs_ruleset(node: &Node) -> bool {
 pub const MOUNT_DEVFS: &str = "mount.devfs";
 /// The number of the ruleset.
 pub const DEVFS_RULESET: &str = "devfs_ruleset";
+
+/// The directory that holds the roots of a lab's nodes, if one of them is put together by us.
+pub(super) fn home<'n>(lab: &LabName, mut nodes: impl Iterator<Item = &'n Node>, roots: &str) -> Option<Object> {
+    let needs_one = |node: &Node| matches!(node.rootfs.value, RootFs::Layered { .. } | RootFs::Zfs(_));
+    nodes.any(needs_one).then(|| folder(None, format!("{roots}/{lab}")))
+}
+
+fn folder(node: Option<&NodeName>, path: String) -> Object {
+    Object::Folder(Folder { node: node.cloned(), path: path.into(), copy_of: None })
+}
 
 /// What a node's root is made of, and the jail parameters that follow from it.
 pub(super) struct Root {
@@ -136,7 +174,7 @@ pub(super) fn root(lab: &LabName, node: &Node, roots: &str, ruleset: u16) -> Roo
         }
         RootFs::Zfs(snapshot) => {
             let at = format!("{home}/root");
-            root.objects.push(Object::Folder(Folder { node: name.clone(), path: at.as_str().into(), copy_of: None }));
+            root.objects.extend([folder(Some(name), home), folder(Some(name), at.clone())]);
             root.objects.push(Object::Clone(Clone {
                 node: name.clone(),
                 dataset: format!("{}.{lab}.{name}", snapshot.dataset()).into(),
@@ -162,7 +200,7 @@ pub(super) fn root(lab: &LabName, node: &Node, roots: &str, ruleset: u16) -> Roo
 
 /// A base that all share, and over it what the node has for itself.
 fn layers(objects: &mut Vec<Object>, node: &NodeName, (home, at): (&str, &str), base: &Path, rw: &[Inside]) {
-    objects.push(Object::Folder(Folder { node: node.clone(), path: at.into(), copy_of: None }));
+    objects.extend([folder(Some(node), home.to_owned()), folder(Some(node), at.to_owned())]);
     let mut mount = |at: String, from: &str, read_only: bool| {
         let what = Mounted::Folder { from: from.into(), read_only };
         objects.push(Object::Mount(Mount { node: node.clone(), at: at.into(), what }));
@@ -170,14 +208,14 @@ fn layers(objects: &mut Vec<Object>, node: &NodeName, (home, at): (&str, &str), 
     // The name of a copy says what it was copied from: another base means other copies.
     let digest = Sha256::digest(base.as_str());
     let tag: String = digest.iter().take(5).map(|byte| format!("{byte:02x}")).collect();
-    let private = |folder: &Inside| format!("{home}/{tag}/{folder}");
+    let private = |folder: &Inside| format!("{home}/{tag}-{}", folder.as_str().replace('%', "%25").replace('/', "%2F"));
     mount(at.to_owned(), base.as_str(), true);
     for folder in rw {
         mount(format!("{at}/{folder}"), &private(folder), false);
     }
     for folder in rw {
         let copy_of = Some(format!("{base}/{folder}").into());
-        objects.push(Object::Folder(Folder { node: node.clone(), path: private(folder).into(), copy_of }));
+        objects.push(Object::Folder(Folder { node: Some(node.clone()), path: private(folder).into(), copy_of }));
     }
 }
 

@@ -309,7 +309,12 @@ impl<'g> Finder<'g> {
             Object::Sysctl(sysctl) => want(ObjectId::Jail(sysctl.place.clone())),
             Object::Limit(limit) => want(ObjectId::Jail(limit.place.clone())),
             Object::Cpus(cpus) => want(ObjectId::Jail(cpus.place.clone())),
-            Object::Folder(_) | Object::Ruleset(_) => {}
+            Object::Ruleset(_) => {}
+            Object::Folder(folder) => {
+                if let Some((above, _)) = folder.path.rsplit_once('/') {
+                    want(ObjectId::Folder(above.into()));
+                }
+            }
             Object::Clone(clone) => want(ObjectId::Folder(clone.at.clone())),
             Object::Mount(mount) => {
                 if let Mounted::Devices { .. } = mount.what {

@@ -388,9 +388,7 @@ impl Object {
             Self::Clone(clone) => ObjectId::Clone(clone.dataset.clone()),
             Self::Ruleset(_) => ObjectId::Ruleset,
             Self::Mount(mount) => ObjectId::Mount(mount.at.clone()),
-            Self::Limit(limit) => {
-                ObjectId::Limit(limit.place.clone(), limit.resource.clone(), limit.action.clone())
-            }
+            Self::Limit(limit) => ObjectId::Limit(limit.place.clone(), limit.resource.clone(), limit.action.clone()),
             Self::Cpus(cpus) => ObjectId::Cpus(cpus.place.clone()),
         }
     }
@@ -415,7 +413,7 @@ impl Object {
     #[must_use]
     pub fn root_of(&self) -> Option<&NodeName> {
         match self {
-            Self::Folder(folder) => Some(&folder.node),
+            Self::Folder(folder) => folder.node.as_ref(),
             Self::Clone(clone) => Some(&clone.node),
             Self::Mount(mount) => Some(&mount.node),
             _ => None,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::error::{ExecError, LabError, LabErrorKind};
 use super::types::{Applied, ApplyOptions, Probe, ProbeResult, Progress};
-use super::{host, words};
+use super::{host, roots, words};
 use crate::engine::{Backend, Echo, Engine, Event, Exit, NotRun, Phase, Record, Records, Stream, run, run_forward};
 use crate::graph::{self, Graph, Numbering};
 use crate::model::{LabName, Model, NodeName};
@@ -28,11 +28,13 @@ pub struct Labs<'d> {
 }
 
 /// What is known of a lab before anything is asked of the kernel.
-struct Known {
+pub(super) struct Known {
     /// Its record, if it is of this boot.
-    record: Option<Record>,
+    pub(super) record: Option<Record>,
+    /// Its record of another boot: of what it says only files can be left.
+    history: Option<Record>,
     token: String,
-    /// What was wanted, then and now.
+    /// What was wanted, now and then.
     graphs: Vec<Arc<Graph>>,
 }
 
@@ -44,16 +46,21 @@ impl Labs<'_> {
     }
 
     /// What is known of a lab that must have a record.
-    fn known_lab(&mut self, lab: &LabName) -> Result<Known, LabError> {
-        let record = self.records.read(lab)?.ok_or_else(|| words::no_such_lab(lab))?;
-        let record = self.of_this_boot(Some(record));
-        self.known(lab, record, None)
+    pub(super) fn known_lab(&mut self, lab: &LabName) -> Result<Known, LabError> {
+        let known = self.known(lab, None)?;
+        if known.record.is_none() && known.history.is_none() {
+            return Err(words::no_such_lab(lab));
+        }
+        Ok(known)
     }
 
-    fn known(&self, lab: &LabName, record: Option<Record>, desired: Option<Arc<Graph>>) -> Result<Known, LabError> {
+    fn known(&mut self, lab: &LabName, desired: Option<Arc<Graph>>) -> Result<Known, LabError> {
+        let read = self.records.read(lab)?;
+        let record = self.of_this_boot(read.clone());
+        let history = if record.is_none() { read } else { None };
         let token = record.as_ref().map_or_else(|| words::hex(&self.entropy), |record| record.token.clone());
         let mut graphs: Vec<Arc<Graph>> = desired.into_iter().collect();
-        if let Some(record) = &record {
+        for record in record.iter().chain(&history) {
             for model in std::iter::once(&record.model).chain(&record.before) {
                 graphs.push(Arc::new(graph::build(model, &mut record.numbering.clone())?));
             }
@@ -61,14 +68,28 @@ impl Labs<'_> {
         if graphs.is_empty() {
             graphs.push(Arc::new(Graph::empty(lab.clone())));
         }
-        Ok(Known { record, token, graphs })
+        Ok(Known { record, history, token, graphs })
     }
 
-    fn engine<'e>(&'e mut self, lab: &LabName, known: &Known) -> Box<dyn Engine + 'e> {
+    /// What the plan of a model must keep to, and what is chosen for it now.
+    fn numbering(&mut self, model: &Model, known: &Known) -> Result<Numbering, LabError> {
+        let mut numbering = known.record.as_ref().map_or_else(Numbering::default, |record| record.numbering.clone());
+        if model.nodes.iter().any(|node| !node.rootfs.is_host()) && numbering.roots.is_none() {
+            let before = known.history.as_ref().and_then(|record| record.numbering.roots.clone());
+            numbering.roots = before.or_else(|| self.backend.roots()).or_else(|| self.records.roots());
+        }
+        if model.nodes.iter().any(graph::life::needs_ruleset) {
+            let chosen = self.engine(&model.lab, known).ruleset(numbering.ruleset);
+            numbering.ruleset = Some(chosen.map_err(words::unreadable)?);
+        }
+        Ok(numbering)
+    }
+
+    pub(super) fn engine<'e>(&'e mut self, lab: &LabName, known: &Known) -> Box<dyn Engine + 'e> {
         self.backend.engine(lab, &known.token)
     }
 
-    fn observe_known(&mut self, lab: &LabName, known: &Known) -> Result<(Observed, Arc<Graph>), LabError> {
+    pub(super) fn observe_known(&mut self, lab: &LabName, known: &Known) -> Result<(Observed, Arc<Graph>), LabError> {
         let graphs: Vec<&Graph> = known.graphs.iter().map(|graph| &**graph).collect();
         let scope = Scope::of(&graphs);
         let observed = self.engine(lab, known).observe(&scope).map_err(words::unreadable)?;
@@ -82,15 +103,17 @@ impl Labs<'_> {
     /// As [`super::Site::plan`].
     pub fn plan(&mut self, model: &Model) -> Result<Plan, LabError> {
         words::refuse_wrong_files(self.backend.check(model))?;
-        let record = self.records.read(&model.lab)?;
-        let record = self.of_this_boot(record);
-        let mut numbering = record.as_ref().map_or_else(Numbering::default, |record| record.numbering.clone());
+        let known = self.known(&model.lab, None)?;
+        let mut numbering = self.numbering(model, &known)?;
         let desired = Arc::new(graph::build(model, &mut numbering)?);
-        let known = self.known(&model.lab, record, Some(desired.clone()))?;
+        let known = self.known(&model.lab, Some(desired.clone()))?;
         let (_, before) = self.observe_known(&model.lab, &known)?;
+        let others = if known.record.is_some() { &[] } else { &known.graphs[..1] };
+        roots::refuse_taken(others, &before, numbering.roots.as_deref())?;
         let mut plan = plan::build(desired, before);
         host::restore(&mut plan, known.record.as_ref());
         plan.numbering = numbering;
+        plan.notes.extend(words::shared_files(model, &plan));
         plan.notes.extend(words::not_run(model));
         Ok(plan)
     }
@@ -123,9 +146,7 @@ impl Labs<'_> {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Applied, LabError> {
         let lab = &plan.lab;
-        let record = self.records.read(lab)?;
-        let record = self.of_this_boot(record);
-        let known = self.known(lab, record, Some(plan.desired.clone()))?;
+        let known = self.known(lab, Some(plan.desired.clone()))?;
         let previous = known.record.clone();
         let record = Record {
             engine: self.engine.to_owned(),
@@ -133,7 +154,7 @@ impl Labs<'_> {
             token: known.token.clone(),
             phase: Phase::Applying,
             model: model.clone(),
-            before: previous.as_ref().map(|record| record.model.clone()),
+            before: previous.as_ref().or(known.history.as_ref()).map(|record| record.model.clone()),
             numbering: plan.numbering.clone(),
             host_sysctls: host::sysctls_before(plan, previous.as_ref()),
         };
@@ -144,10 +165,11 @@ impl Labs<'_> {
             let capabilities = match prepared {
                 Ok(capabilities) => capabilities,
                 Err(error) => {
-                    self.forget_attempt(lab, previous.as_ref())?;
-                    return Err(words::refused(error));
+                    self.forget_attempt(lab, &known)?;
+                    return Err(words::not_prepared(error));
                 }
             };
+            self.end_before(plan, &known, options)?;
             notes.extend(capabilities.loaded.iter().map(|name| format!("module {name} was loaded and stays")));
             self.run_plan(plan, &known, previous.as_ref(), options, progress)?;
             progress(Progress::Verifying);
@@ -229,7 +251,7 @@ impl Labs<'_> {
             }
         }
         if left.is_empty() {
-            return match self.forget_attempt(&plan.lab, previous) {
+            return match self.forget_attempt(&plan.lab, known) {
                 Ok(()) => LabError { kind: words::kind_of_refusal(&error), ..error },
                 Err(unwritten) => unwritten,
             };
@@ -238,8 +260,8 @@ impl Labs<'_> {
         LabError { kind: LabErrorKind::NotUndone, left, hint: Some(hint), ..error }
     }
 
-    fn forget_attempt(&mut self, lab: &LabName, previous: Option<&Record>) -> Result<(), LabError> {
-        match previous {
+    fn forget_attempt(&mut self, lab: &LabName, known: &Known) -> Result<(), LabError> {
+        match known.record.as_ref().or(known.history.as_ref()) {
             Some(record) => self.records.write(lab, record)?,
             None => self.records.remove(lab)?,
         }
@@ -251,21 +273,39 @@ impl Labs<'_> {
     /// # Errors
     /// As [`super::Site::down`].
     pub fn down(&mut self, lab: &LabName, progress: &mut dyn FnMut(Progress)) -> Result<Applied, LabError> {
+        self.down_within(lab, &ApplyOptions { timeout: None }, progress)
+    }
+
+    /// The same, with a limit to how long processes may take to end.
+    ///
+    /// # Errors
+    /// As [`super::Site::down`].
+    pub fn down_within(
+        &mut self,
+        lab: &LabName,
+        options: &ApplyOptions,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Applied, LabError> {
         let known = self.known_lab(lab)?;
-        let Some(record) = &known.record else {
-            self.records.remove(lab)?;
-            let notes = vec![format!("lab {lab} was of another boot: nothing of it was left")];
-            return Ok(Applied { steps: 0, nodes: 0, links: 0, notes });
-        };
         let plan = self.plan_removal(lab, &known)?;
+        let (record, notes) = match (&known.record, &known.history) {
+            (Some(record), _) => (record, Vec::new()),
+            (None, Some(record)) => {
+                let left = if plan.steps.is_empty() { "nothing of it was left" } else { "only files of it were left" };
+                (record, vec![format!("lab {lab} was of another boot: {left}")])
+            }
+            (None, None) => return Err(words::no_such_lab(lab)),
+        };
         self.records.write(lab, &Record { phase: Phase::Removing, ..record.clone() })?;
+        // What does not die keeps its jail from dying: that is told below.
+        let _ = self.end_all(lab, &known, &record.model, options);
         let mut hear = |event: Event<'_>| tell(event, plan.steps.len(), progress);
         let (steps, errors) = run_forward(&mut *self.engine(lab, &known), &plan, &mut hear);
         progress(Progress::Verifying);
         let left: Vec<String> = match self.observe_known(lab, &known) {
             Ok((_, seen)) => {
                 let mut rest = plan::build(plan.desired.clone(), seen);
-                host::restore(&mut rest, Some(record));
+                host::restore(&mut rest, known.record.as_ref());
                 rest.changes.iter().map(words::of_change).collect()
             }
             Err(error) => vec![format!("it cannot be seen what is left: {error}")],
@@ -274,7 +314,7 @@ impl Labs<'_> {
         match errors.next() {
             None if left.is_empty() => {
                 self.records.remove(lab)?;
-                Ok(Applied { steps, nodes: 0, links: 0, notes: Vec::new() })
+                Ok(Applied { steps, nodes: 0, links: 0, notes })
             }
             Some(error) => {
                 let rest = errors.map(|error| error.to_string());

@@ -4,12 +4,15 @@ mod behind;
 mod error;
 mod host;
 mod labs;
+mod life;
 mod names;
+mod roots;
 mod types;
 mod words;
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use crate::diagnostic::Diagnostic;
 use crate::engine::freebsd::{self, Settings};
@@ -22,9 +25,10 @@ use self::behind::Behind;
 pub use crate::engine::{Exit, Stream};
 pub use error::{ExecError, LabError, LabErrorKind};
 pub use labs::Labs;
+pub use life::GRACE;
 pub use types::{
-    Access, Applied, ApplyOptions, EngineKind, LabState, LabSummary, NameRow, Probe, ProbeResult, Progress,
-    RouteDoorKind, SiteOptions,
+    Access, Applied, ApplyOptions, CommandFailure, EngineKind, LabState, LabSummary, NameRow, Probe, ProbeResult,
+    Progress, RouteDoorKind, SiteOptions,
 };
 
 /// The engine that `--engine auto` means on this system, and one line saying which and why.
@@ -133,7 +137,11 @@ impl Site {
     /// # Errors
     /// `File` with diagnostics, `BadState`, `Refused` if the kernel cannot be read.
     pub fn plan(&mut self, model: &Model) -> Result<Plan, LabError> {
-        self.inner().plan(model)
+        let mut plan = self.inner().plan(model)?;
+        if self.kind == EngineKind::Sim {
+            plan.notes.extend(words::not_real(model));
+        }
+        Ok(plan)
     }
 
     /// What must change for nothing of the lab to be left.
@@ -169,11 +177,58 @@ impl Site {
     pub fn down(
         &mut self,
         lab: &LabName,
-        _options: &ApplyOptions,
+        options: &ApplyOptions,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Applied, LabError> {
         self.may_change()?;
-        self.inner().down(lab, progress)
+        self.inner().down_within(lab, options, progress)
+    }
+
+    /// Ends what runs in nodes (rc.shutdown where they have files of their own, SIGTERM, `grace`, SIGKILL) and removes their jails.
+    /// Their interfaces stay wired in the lab jail and their files stay, for [`Site::start`].
+    ///
+    /// # Errors
+    /// `NoSuchLab` for a lab or node that is not there, `NotUndone` with processes that do not die, and as [`Site::apply`].
+    pub fn stop(
+        &mut self,
+        lab: &LabName,
+        nodes: &[NodeName],
+        grace: Duration,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Applied, LabError> {
+        self.may_change()?;
+        self.inner().stop(lab, nodes, grace, progress)
+    }
+
+    /// Makes the jails of stopped nodes again, with everything that they had; the plan says what was done.
+    ///
+    /// # Errors
+    /// `NoSuchLab`, and as [`Site::apply`].
+    pub fn start(
+        &mut self,
+        lab: &LabName,
+        nodes: &[NodeName],
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<(Applied, Plan), LabError> {
+        self.may_change()?;
+        self.inner().start(lab, nodes, progress)
+    }
+
+    /// Runs the file's commands in the nodes whose jails `plan` made; gives those that failed. The simulator runs none.
+    ///
+    /// # Errors
+    /// `NoSuchLab`, `BadState`.
+    pub fn run_commands(
+        &mut self,
+        plan: &Plan,
+        model: &Model,
+        output: &mut dyn FnMut(&NodeName, Stream, &[u8]),
+    ) -> Result<Vec<CommandFailure>, LabError> {
+        self.may_change()?;
+        match self.kind {
+            EngineKind::Sim => Ok(Vec::new()),
+            EngineKind::FreeBsd | EngineKind::Linux => self.inner().run_commands(plan, model, output),
+        }
     }
 
     /// What the kernel holds of a lab now.

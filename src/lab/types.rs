@@ -145,6 +145,17 @@ pub struct Applied {
     pub notes: Vec<String>,
 }
 
+/// A command of the file that did not do what it should.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CommandFailure {
+    /// In which node.
+    pub node: NodeName,
+    /// The command as written.
+    pub command: String,
+    /// `ended with status 1`.
+    pub why: String,
+}
+
 /// One object's two names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct NameRow {

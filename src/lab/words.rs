@@ -9,9 +9,9 @@ use crate::abi::Errno;
 use crate::diagnostic::Diagnostic;
 use crate::engine::freebsd::{Lack, Unusable};
 use crate::engine::{EngineError, LockError, RecordError};
-use crate::graph::{GraphError, Owner, Place, place_of};
-use crate::model::{LabName, Model, NodeName};
-use crate::plan::{Change, Observed, Step};
+use crate::graph::{GraphError, ObjectId, Owner, Place, place_of};
+use crate::model::{LabName, Model, Node, NodeName};
+use crate::plan::{Change, Observed, Plan, Step};
 use crate::sim::persist::{LoadError, SaveError};
 
 pub(super) fn no_such_lab(lab: &LabName) -> LabError {
@@ -33,6 +33,11 @@ pub(super) fn refuse_wrong_files(diagnostics: Vec<Diagnostic>) -> Result<(), Lab
 pub(super) fn refused(error: EngineError) -> LabError {
     let kind = if error.errno == Some(Errno::EPERM) { LabErrorKind::NotPermitted } else { LabErrorKind::Refused };
     from_engine(kind, error)
+}
+
+/// A refusal before anything was changed: without an errno it is the host that is not set up for it.
+pub(super) fn not_prepared(error: EngineError) -> LabError {
+    if error.errno.is_none() { from_engine(LabErrorKind::BadState, error) } else { refused(error) }
 }
 
 /// A kernel that cannot be looked at, or that holds a jail of somebody else under our name.
@@ -177,25 +182,40 @@ fn word(step: &Step) -> &'static str {
         Step::SetSysctl { .. } => "sysctl",
         Step::AddAddress(_) | Step::RemoveAddress(_) => "address",
         Step::AddRoute(_) | Step::RemoveRoute(_) | Step::ChangeRoute { .. } => "route",
+        Step::MakeFolder(_) | Step::RemoveFolder(_) => "folder",
+        Step::MakeClone(_) | Step::RemoveClone(_) => "clone",
+        Step::AddRuleset(_) | Step::RemoveRuleset(_) => "devfs ruleset",
+        Step::Mount(_) | Step::Unmount(_) => "mount",
+        Step::AddLimit(_) | Step::RemoveLimit(_) => "limit",
+        Step::SetCpus { .. } => "processor set",
     }
+}
+
+/// Nodes of the plan that see the host's own files.
+pub(super) fn shared_files(model: &Model, plan: &Plan) -> Option<String> {
+    let new = |node: &&Node| {
+        let id = ObjectId::Jail(place_of(node));
+        plan.desired.get(&id).is_some() && plan.before.get(&id).is_none()
+    };
+    let sharing: Vec<String> =
+        model.nodes.iter().filter(|node| node.rootfs.is_host()).filter(new).map(|node| node.name.to_string()).collect();
+    match sharing.as_slice() {
+        [] => None,
+        [one] => Some(format!("node {one} shares the host's files")),
+        several => Some(format!("nodes share the host's files: {}", listed(several))),
+    }
+}
+
+fn listed(names: &[String]) -> String {
+    const SHOWN: usize = 8;
+    let shown = names.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
+    if names.len() > SHOWN { format!("{shown} and {} more", names.len() - SHOWN) } else { shown }
 }
 
 /// Keys that no step stands for here.
 pub(super) fn not_run(model: &Model) -> Vec<String> {
     let mut notes = Vec::new();
     for node in &model.nodes {
-        for exec in &node.exec {
-            notes.push(format!("node {}: exec `{}` is not run in the simulator", node.name, exec.value.command));
-        }
-        if !node.rootfs.is_host() {
-            notes.push(format!("node {}: rootfs `{}` is not on this engine yet", node.name, node.rootfs));
-        }
-        if let Some(cpus) = &node.cpus {
-            notes.push(format!("node {}: cpus `{cpus}` is not on this engine yet", node.name));
-        }
-        for (resource, limit) in &node.limits {
-            notes.push(format!("node {}: limit `{resource}` `{limit}` is not on this engine yet", node.name));
-        }
         for name in node.linux_sysctls.keys() {
             notes.push(format!("node {}: sysctl {name} is Linux's own: not on this engine", node.name));
         }
@@ -205,6 +225,26 @@ pub(super) fn not_run(model: &Model) -> Vec<String> {
 
 pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What a simulated machine only keeps account of.
+pub(super) fn not_real(model: &Model) -> Vec<String> {
+    let mut notes = Vec::new();
+    for node in &model.nodes {
+        for exec in &node.exec {
+            notes.push(format!("node {}: exec `{}` is not run in the simulator", node.name, exec.command));
+        }
+        if !node.rootfs.is_host() {
+            let (name, rootfs) = (&node.name, &node.rootfs);
+            notes.push(format!("node {name}: rootfs `{rootfs}` is mounted in the simulator, which has no files"));
+        }
+        let cpus = node.cpus.iter().map(|cpus| format!("cpus `{cpus}`"));
+        let limits = node.limits.iter().map(|(resource, limit)| format!("limit {resource} `{limit}`"));
+        for setting in cpus.chain(limits) {
+            notes.push(format!("node {}: {setting} is set in the simulator, where nothing uses it up", node.name));
+        }
+    }
+    notes
 }
 
 /// The place of a node with a stack.

@@ -254,13 +254,18 @@ impl Limit {
                 None => {
                     return refuse(
                         text,
-                        &format!("does not say what happens: {resource} cannot be denied, write `sigterm={text}` or `log={text}`"),
+                        &format!(
+                            "does not say what happens: {resource} cannot be denied, write `sigterm={text}` or `log={text}`"
+                        ),
                     );
                 }
             },
         };
         if !ACTIONS.contains(&action) && !SIGNALS.contains(&action) {
-            return refuse(text, "has no action before its `=`: deny, throttle, log, devctl, or a signal such as sigterm");
+            return refuse(
+                text,
+                "has no action before its `=`: deny, throttle, log, devctl, or a signal such as sigterm",
+            );
         }
         let refused = match action {
             "deny" => *default != Some("deny"),

@@ -27,7 +27,7 @@ pub fn build(desired: Arc<Graph>, before: Arc<Graph>) -> Plan {
     builder.create();
     let steps = builder.steps;
     let lab_goes = fates.get(&ObjectId::Jail(Place::Lab)) == Some(&Fate::Destroy);
-    let steps = if lab_goes { whole_teardown(steps) } else { without_gaps(steps) };
+    let steps = if lab_goes { whole_teardown(steps) } else { without_gaps(files_last(steps, &fates)) };
     Plan {
         lab: wanted.lab.clone(),
         changes: changes(wanted, observed, &fates),
@@ -162,6 +162,16 @@ impl Builder<'_> {
             Object::Address(address) => vec![Step::RemoveAddress(address.clone())],
             Object::Up(up) => vec![Step::SetDown(up.clone())],
             Object::Route(route) => vec![Step::RemoveRoute(route.clone())],
+            Object::Folder(folder) => vec![Step::RemoveFolder(folder.clone())],
+            Object::Clone(clone) => vec![Step::RemoveClone(clone.clone())],
+            Object::Ruleset(ruleset) => vec![Step::RemoveRuleset(*ruleset)],
+            Object::Mount(mount) => vec![Step::Unmount(mount.clone())],
+            Object::Limit(limit) => vec![Step::RemoveLimit(limit.clone())],
+            // It goes with its jail.
+            Object::Cpus(cpus) => match self.fates.get(&ObjectId::Jail(cpus.place.clone())) {
+                Some(Fate::Destroy | Fate::Replace(_)) => Vec::new(),
+                _ => vec![Step::SetCpus { place: cpus.place.clone(), from: Some(cpus.set.clone()), to: None }],
+            },
         }
     }
 
@@ -207,6 +217,14 @@ impl Builder<'_> {
             Object::Address(address) => vec![Step::AddAddress(address.clone())],
             Object::Up(up) => vec![Step::SetUp(up.clone())],
             Object::Route(route) => vec![Step::AddRoute(route.clone())],
+            Object::Folder(folder) => vec![Step::MakeFolder(folder.clone())],
+            Object::Clone(clone) => vec![Step::MakeClone(clone.clone())],
+            Object::Ruleset(ruleset) => vec![Step::AddRuleset(*ruleset)],
+            Object::Mount(mount) => vec![Step::Mount(mount.clone())],
+            Object::Limit(limit) => vec![Step::AddLimit(limit.clone())],
+            Object::Cpus(cpus) => {
+                vec![Step::SetCpus { place: cpus.place.clone(), from: None, to: Some(cpus.set.clone()) }]
+            }
         }
     }
 
@@ -256,6 +274,12 @@ impl Builder<'_> {
             (Object::Route(old), Object::Route(new)) => {
                 vec![Step::ChangeRoute { place: new.place.clone(), to: new.to, from: old.via, via: new.via }]
             }
+            (Object::Limit(old), Object::Limit(new)) => {
+                vec![Step::RemoveLimit(old.clone()), Step::AddLimit(new.clone())]
+            }
+            (Object::Cpus(old), Object::Cpus(new)) => {
+                vec![Step::SetCpus { place: new.place.clone(), from: Some(old.set.clone()), to: Some(new.set.clone()) }]
+            }
             _ => Vec::new(),
         }
     }
@@ -289,6 +313,22 @@ fn without_gaps(mut steps: Vec<Planned>) -> Vec<Planned> {
     steps
 }
 
+/// What a node wrote into its own files cannot be brought back: they go when everything else has been done.
+fn files_last(steps: Vec<Planned>, fates: &HashMap<ObjectId, Fate>) -> Vec<Planned> {
+    let is_lost = |step: &Step| {
+        let id = match step {
+            Step::RemoveFolder(folder) => ObjectId::Folder(folder.path.clone()),
+            Step::RemoveClone(clone) => ObjectId::Clone(clone.dataset.clone()),
+            _ => return false,
+        };
+        fates.get(&id) == Some(&Fate::Destroy)
+    };
+    let (lost, mut steps): (Vec<_>, Vec<_>) = steps.into_iter().partition(|planned| is_lost(&planned.step));
+    let last = steps.iter().map(|planned| planned.stage + 1).max().unwrap_or(0);
+    steps.extend(lost.into_iter().map(|planned| Planned { stage: last, ..planned }));
+    steps
+}
+
 /// The lab jail takes everything inside with it: only what is outside of it has to be undone by itself.
 fn whole_teardown(steps: Vec<Planned>) -> Vec<Planned> {
     let outside = |step: &Step| match step {
@@ -297,6 +337,8 @@ fn whole_teardown(steps: Vec<Planned>) -> Vec<Planned> {
         other => other.lane() == Place::Host,
     };
     let mut kept: Vec<Planned> = steps.into_iter().filter(|planned| outside(&planned.step)).collect();
+    // The roots of nodes can only go when no jail is in them any more.
+    kept.sort_by_key(|planned| planned.step.is_of_root());
     for planned in &mut kept {
         planned.stage = 0;
     }

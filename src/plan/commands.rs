@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::{Plan, Step, words};
+use crate::graph::life::DEVICES;
 use crate::graph::{
-    Address, Hook, Hooks, Name, NetgraphKind, Nic, PipeDirection, PipeSettings, Place, Placement, Route,
+    Address, Hook, Hooks, Limit, Mounted, Name, NetgraphKind, Nic, PipeDirection, PipeSettings, Place, Placement, Route,
 };
 
 /// `--show-commands`: ngctl, ifconfig, jail and route lines, in order; comments start with `#`. What a command cannot know
@@ -32,8 +33,9 @@ impl Writer<'_> {
             Step::CreateJail(jail) => {
                 let name = self.jail(&jail.place);
                 let host = name.rsplit('.').next().unwrap_or(&name).to_owned();
+                let path = if jail.parameters.contains_key("path") { "" } else { " path=/" };
                 let parameters = parameters(&jail.parameters);
-                say(format!("jail -c name={name} path=/ host.hostname={host} vnet=new persist{parameters}"));
+                say(format!("jail -c name={name}{path} host.hostname={host} vnet=new persist{parameters}"));
             }
             Step::RemoveJail(jail) => say(format!("jail -r {}", self.jail(&jail.place))),
             Step::SetJail { place, to, .. } => say(format!("jail -m name={}{}", self.jail(place), parameters(to))),
@@ -113,7 +115,43 @@ impl Writer<'_> {
             Step::ChangeRoute { place, to, via, .. } => {
                 say(self.route(&Route { place: place.clone(), to: *to, via: *via }, "change"));
             }
+            Step::MakeFolder(folder) => match &folder.copy_of {
+                Some(from) => say(format!("cp -a {} {}", quoted(from), quoted(&folder.path))),
+                None => say(format!("mkdir -p {}", quoted(&folder.path))),
+            },
+            Step::RemoveFolder(folder) => say(format!("rm -rxf {}", quoted(&folder.path))),
+            Step::MakeClone(clone) => {
+                say(format!("zfs clone -o mountpoint={} {} {}", quoted(&clone.at), clone.of, clone.dataset));
+            }
+            Step::RemoveClone(clone) => say(format!("zfs destroy {}", clone.dataset)),
+            Step::AddRuleset(ruleset) => {
+                say(format!("devfs rule -s {} add hide", ruleset.number));
+                for pattern in DEVICES {
+                    say(format!("devfs rule -s {} add path {} unhide", ruleset.number, quoted(pattern)));
+                }
+            }
+            Step::RemoveRuleset(ruleset) => say(format!("devfs rule -s {} delset", ruleset.number)),
+            Step::Mount(mount) => say(match &mount.what {
+                Mounted::Folder { from, read_only } => {
+                    let ro = if *read_only { " -o ro" } else { "" };
+                    format!("mount -t nullfs{ro} {} {}", quoted(from), quoted(&mount.at))
+                }
+                Mounted::Devices { ruleset } => {
+                    format!("mount -t devfs -o ruleset={ruleset} devfs {}", quoted(&mount.at))
+                }
+            }),
+            Step::Unmount(mount) => say(format!("umount {}", quoted(&mount.at))),
+            Step::AddLimit(limit) => say(format!("rctl -a {}", self.limit(limit))),
+            Step::RemoveLimit(limit) => say(format!("rctl -r {}", self.limit(limit))),
+            Step::SetCpus { place, to, .. } => match to {
+                Some(set) => say(format!("cpuset -l {set} -j {}", self.jail(place))),
+                None => say(format!("cpuset -l all -j {}", self.jail(place))),
+            },
         }
+    }
+
+    fn limit(&self, limit: &Limit) -> String {
+        format!("jail:{}:{}:{}={}", self.jail(&limit.place), limit.resource, limit.action, limit.amount)
     }
 
     fn jail(&self, place: &Place) -> String {

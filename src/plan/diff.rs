@@ -91,6 +91,10 @@ fn compare((observed, old): (&Graph, &Object), (desired, new): (&Graph, &Object)
                 let before = old.parameters.get(name).cloned();
                 found.differ(name, before.unwrap_or_default(), value.clone(), creation_only(name));
             }
+            // Without a root of its own a node has the host's.
+            if let (Some(path), None) = (old.parameters.get("path"), new.parameters.get("path")) {
+                found.differ("path", path.as_str(), "/", true);
+            }
         }
         (Object::Netgraph(old), Object::Netgraph(new)) => {
             found.differ("type", old.kind.type_name(), new.kind.type_name(), true);
@@ -120,6 +124,26 @@ fn compare((observed, old): (&Graph, &Object), (desired, new): (&Graph, &Object)
         }
         (Object::Route(old), Object::Route(new)) => {
             found.differ("via", old.via.to_string(), new.via.to_string(), false);
+        }
+        (Object::Clone(old), Object::Clone(new)) => {
+            found.differ("snapshot", &*old.of, &*new.of, true);
+            found.differ("mountpoint", &*old.at, &*new.at, true);
+        }
+        (Object::Ruleset(old), Object::Ruleset(new)) => {
+            found.differ("number", old.number.to_string(), new.number.to_string(), true);
+        }
+        (Object::Mount(old), Object::Mount(new)) => {
+            found.differ("what", words::mounted(&old.what), words::mounted(&new.what), true);
+        }
+        (Object::Limit(old), Object::Limit(new)) => {
+            found.differ("amount", old.amount.to_string(), new.amount.to_string(), false);
+        }
+        (Object::Cpus(old), Object::Cpus(new)) => {
+            found.differ("processors", old.set.to_string(), new.set.to_string(), false);
+        }
+        (Object::Folder(old), Object::Folder(new)) => {
+            let source = |of: &Option<crate::graph::Name>| of.as_deref().unwrap_or_default().to_owned();
+            found.differ("copy of", source(&old.copy_of), source(&new.copy_of), true);
         }
         (Object::Up(_), Object::Up(_)) => {}
         (old, new) => found.differ("kind", words::describe(observed, old).0, words::describe(desired, new).0, true),

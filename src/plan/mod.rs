@@ -4,6 +4,7 @@ mod build;
 mod commands;
 mod diff;
 mod observed;
+mod observed_life;
 pub mod render;
 mod step;
 mod words;
@@ -16,6 +17,7 @@ use crate::model::LabName;
 pub use build::build;
 pub use diff::Attribute;
 pub use observed::{Observed, ObservedInterface, ObservedJail, ObservedNode, Scope};
+pub use observed_life::{LifeScope, ObservedClone, ObservedLife, ObservedLimit, ObservedMount};
 pub use step::Step;
 
 /// The way from what a kernel holds to what a model wants. Only this module makes one; an engine runs it.

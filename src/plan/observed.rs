@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use ipnetwork::IpNetwork;
 use serde::Serialize;
 
+use super::observed_life::{LifeScope, ObservedLife};
 use crate::graph::{
     Address, Eiface, Epair, Graph, GraphError, Hook, Hooks, IfBridge, Jail, Member, Name, Netgraph, NetgraphKind, Nic,
     Object, ObjectId, Owner, PipeSettings, Place, Placement, Route, Shape, Sysctl, Up,
@@ -21,6 +22,8 @@ pub struct Scope {
     pub sysctls: BTreeMap<Place, BTreeSet<Name>>,
     /// The host's own vnet holds something of ours, or is to.
     pub host: bool,
+    /// Roots, limits and processors to look at.
+    pub life: LifeScope,
 }
 
 impl Scope {
@@ -39,7 +42,7 @@ impl Scope {
                     scope.host |= sysctl.place == Place::Host;
                 }
                 Object::Placement(placement) => scope.host |= placement.place == Place::Host,
-                _ => {}
+                other => scope.life.add(other),
             }
         }
         scope
@@ -65,6 +68,9 @@ pub struct Observed {
     /// Values of the sysctls asked for, by place.
     #[serde(serialize_with = "by_text")]
     pub sysctls: BTreeMap<Place, BTreeMap<Name, String>>,
+    /// Roots, limits and processors.
+    #[serde(flatten)]
+    pub life: ObservedLife,
 }
 
 /// A jail.
@@ -114,7 +120,10 @@ pub struct ObservedInterface {
     pub unusable: BTreeSet<IpNetwork>,
 }
 
-fn by_text<V: Serialize, S: serde::Serializer>(map: &BTreeMap<Place, V>, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn by_text<V: Serialize, S: serde::Serializer>(
+    map: &BTreeMap<Place, V>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     serializer.collect_map(map.iter().map(|(place, value)| (place.to_string(), value)))
 }
 
@@ -122,7 +131,9 @@ impl Observed {
     /// Whether nothing of the lab was seen.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.jails.is_empty() && self.interfaces.get(&Place::Host).is_none_or(BTreeMap::is_empty)
+        self.jails.is_empty()
+            && self.interfaces.get(&Place::Host).is_none_or(BTreeMap::is_empty)
+            && self.life.is_empty()
     }
 
     /// The same as objects. `known` is what we wanted there, then or now: it says which interface is which.
@@ -138,6 +149,7 @@ impl Observed {
         reader.placements();
         reader.members();
         reader.configuration();
+        reader.life();
         Graph::new(lab, reader.objects)
     }
 
@@ -163,6 +175,11 @@ struct Reader<'o> {
 }
 
 impl Reader<'_> {
+    fn life(&mut self) {
+        let found = self.observed.life.objects(self.known, &self.observed.jails);
+        found.into_iter().for_each(|object| self.push(object));
+    }
+
     fn push(&mut self, object: Object) {
         let id = object.id();
         let owner = self.known.iter().find_map(|graph| graph.owner(&id)).cloned().unwrap_or(Owner::Lab);

@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use ipnetwork::IpNetwork;
 
+use crate::graph::life::Clone as ZfsClone;
 use crate::graph::{
-    Address, Eiface, Epair, Hooks, IfBridge, Jail, Member, Name, Netgraph, PipeSettings, Place, Placement, Route, Up,
+    Address, Eiface, Epair, Folder, Hooks, IfBridge, Jail, Limit, Member, Mount, Name, Netgraph, PipeSettings, Place,
+    Placement, Route, Ruleset, Up,
 };
-use crate::model::{Mac, Mtu};
+use crate::model::{CpuSet, Mac, Mtu};
 
 /// One change of one object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -169,6 +171,35 @@ pub enum Step {
         /// After.
         via: IpAddr,
     },
+    /// Makes a directory of ours, empty or as a copy.
+    MakeFolder(Folder),
+    /// Removes it with everything inside.
+    RemoveFolder(Folder),
+    /// zfs(8) clone.
+    MakeClone(ZfsClone),
+    /// zfs(8) destroy.
+    RemoveClone(ZfsClone),
+    /// DEVFSIO_RADD, rule by rule.
+    AddRuleset(Ruleset),
+    /// DEVFSIO_RDEL, rule by rule: a set without rules and mounts is gone.
+    RemoveRuleset(Ruleset),
+    /// nmount(2).
+    Mount(Mount),
+    /// unmount(2).
+    Unmount(Mount),
+    /// rctl_add_rule(2).
+    AddLimit(Limit),
+    /// rctl_remove_rule(2).
+    RemoveLimit(Limit),
+    /// cpuset_setaffinity(2) of a jail.
+    SetCpus {
+        /// Whose.
+        place: Place,
+        /// Before; `None` is what the lab jail has.
+        from: Option<CpuSet>,
+        /// After.
+        to: Option<CpuSet>,
+    },
 }
 
 impl Step {
@@ -209,7 +240,34 @@ impl Step {
             Self::AddRoute(route) => Self::RemoveRoute(route),
             Self::RemoveRoute(route) => Self::AddRoute(route),
             Self::ChangeRoute { place, to, from, via } => Self::ChangeRoute { place, to, from: via, via: from },
+            Self::MakeFolder(folder) => Self::RemoveFolder(folder),
+            Self::RemoveFolder(folder) => Self::MakeFolder(folder),
+            Self::MakeClone(clone) => Self::RemoveClone(clone),
+            Self::RemoveClone(clone) => Self::MakeClone(clone),
+            Self::AddRuleset(ruleset) => Self::RemoveRuleset(ruleset),
+            Self::RemoveRuleset(ruleset) => Self::AddRuleset(ruleset),
+            Self::Mount(mount) => Self::Unmount(mount),
+            Self::Unmount(mount) => Self::Mount(mount),
+            Self::AddLimit(limit) => Self::RemoveLimit(limit),
+            Self::RemoveLimit(limit) => Self::AddLimit(limit),
+            Self::SetCpus { place, from, to } => Self::SetCpus { place, from: to, to: from },
         })
+    }
+
+    /// Whether it is about the files of a node, which its jail rests on.
+    #[must_use]
+    pub fn is_of_root(&self) -> bool {
+        matches!(
+            self,
+            Self::MakeFolder(_)
+                | Self::RemoveFolder(_)
+                | Self::MakeClone(_)
+                | Self::RemoveClone(_)
+                | Self::AddRuleset(_)
+                | Self::RemoveRuleset(_)
+                | Self::Mount(_)
+                | Self::Unmount(_)
+        )
     }
 
     /// Who does it: the steps of one place are done in order by one actor, those of different places need no order but
@@ -217,7 +275,20 @@ impl Step {
     #[must_use]
     pub fn lane(&self) -> Place {
         match self {
-            Self::CreateJail(_) | Self::RemoveJail(_) | Self::SetJail { .. } => Place::Host,
+            Self::CreateJail(_)
+            | Self::RemoveJail(_)
+            | Self::SetJail { .. }
+            | Self::MakeFolder(_)
+            | Self::RemoveFolder(_)
+            | Self::MakeClone(_)
+            | Self::RemoveClone(_)
+            | Self::AddRuleset(_)
+            | Self::RemoveRuleset(_)
+            | Self::Mount(_)
+            | Self::Unmount(_)
+            | Self::AddLimit(_)
+            | Self::RemoveLimit(_)
+            | Self::SetCpus { .. } => Place::Host,
             Self::CreateNetgraph { .. }
             | Self::RemoveNetgraph { .. }
             | Self::CreateEiface { .. }

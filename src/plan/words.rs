@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::graph::{Graph, NetgraphKind, Nic, Object, PipeDirection, PipeSettings, Place};
+use crate::graph::{Graph, Mounted, NetgraphKind, Nic, Object, PipeDirection, PipeSettings, Place};
 use crate::model::{Bandwidth, Delay};
 
 /// Kind and name of an object of `graph`.
@@ -28,6 +28,21 @@ pub(super) fn describe(graph: &Graph, object: &Object) -> (&'static str, String)
         Object::Address(address) => ("address", format!("{} on {}", address.net, address.interface)),
         Object::Up(up) => ("up", up.interface.to_string()),
         Object::Route(route) => ("route", destination(route.to)),
+        Object::Folder(folder) => ("folder", folder.path.to_string()),
+        Object::Clone(clone) => ("clone", clone.dataset.to_string()),
+        Object::Ruleset(ruleset) => ("devfs ruleset", ruleset.number.to_string()),
+        Object::Mount(mount) => ("mount", mount.at.to_string()),
+        Object::Limit(limit) => ("limit", format!("{} {}", limit.resource, limit.action)),
+        Object::Cpus(cpus) => ("cpus", cpus.set.to_string()),
+    }
+}
+
+/// What a mount shows.
+pub(super) fn mounted(what: &Mounted) -> String {
+    match what {
+        Mounted::Folder { from, read_only: true } => format!("{from} (read-only)"),
+        Mounted::Folder { from, read_only: false } => from.to_string(),
+        Mounted::Devices { ruleset } => format!("devfs, ruleset {ruleset}"),
     }
 }
 
@@ -70,7 +85,19 @@ pub(super) fn attributes(object: &Object) -> Vec<(String, String)> {
         }
         Object::Sysctl(sysctl) => say("value", sysctl.value.clone()),
         Object::Route(route) => say("via", route.via.to_string()),
-        Object::Netgraph(_) | Object::Hooks(_) | Object::Address(_) | Object::Up(_) => {}
+        Object::Folder(folder) => folder.copy_of.iter().for_each(|from| say("copy of", from.to_string())),
+        Object::Clone(clone) => {
+            say("snapshot", clone.of.to_string());
+            say("mountpoint", clone.at.to_string());
+        }
+        Object::Mount(mount) => say("of", mounted(&mount.what)),
+        Object::Limit(limit) => say("amount", limit.amount.to_string()),
+        Object::Netgraph(_)
+        | Object::Hooks(_)
+        | Object::Address(_)
+        | Object::Up(_)
+        | Object::Ruleset(_)
+        | Object::Cpus(_) => {}
     }
     found
 }

@@ -10,11 +10,12 @@ use std::time::Duration;
 use super::control::{Caller, ioctl, netlink, rtsock, sysctl};
 use super::kernel::{Kernel, VnetId};
 use super::sockets::{Protocol, SockId, Socket};
-use super::{jail, netgraph, programs, stack};
+use super::{host, jail, netgraph, programs, stack};
 use crate::abi::{Errno, IoctlArgument, JailParam};
 use crate::engine::freebsd::doors::{
-    Actor, ExecuteError, Exit, Helper, HostDoor, IoctlDoor, JailDoor, JailRefusal, Jid, NetgraphDoor, ProbeDoor,
-    RouteDoor, Sock, SocketDoor, SocketKind, Stream,
+    Actor, ExecuteError, Exit, FileDoor, FileRefusal, Helper, HostDoor, IoctlDoor, JailDoor, JailRefusal, Jid,
+    MountOption, MountPoint, NetgraphDoor, ProbeDoor, Process, RctlCall, ResourceDoor, RouteDoor, Sock, SocketDoor,
+    SocketKind, Stream, ZfsAnswer,
 };
 
 /// What SO_RCVBUF of a netgraph socket is raised to: the most that FreeBSD 15 grants with its default
@@ -229,8 +230,12 @@ impl JailDoor for SimDoors {
         command: &[String],
         output: &mut dyn FnMut(Stream, &[u8]),
     ) -> Result<Exit, ExecuteError> {
-        let inside = self.kernel.jails.live_below(jid.0, jail::HOST);
-        let vnet = inside.ok_or(ExecuteError::Kernel(Errno::EINVAL))?.vnet;
+        let vnet = if jid == Jid::HOST {
+            VnetId::HOST
+        } else {
+            let inside = self.kernel.jails.live_below(jid.0, jail::HOST);
+            inside.ok_or(ExecuteError::Kernel(Errno::EINVAL))?.vnet
+        };
         let exit = programs::run(&mut self.kernel, vnet, jid.0, command, output);
         self.finish();
         exit
@@ -304,5 +309,75 @@ impl ProbeDoor for SimDoors {
         let Some((from, bytes)) = stack::raw_receive(&mut self.kernel, id(sock)) else { return Ok(None) };
         *buffer = bytes;
         Ok(Some(from))
+    }
+}
+
+impl FileDoor for SimDoors {
+    fn roots(&mut self) -> Option<String> {
+        Some(host::OURS.to_owned())
+    }
+
+    fn mount(&mut self, options: &[MountOption], flags: i32) -> Result<(), FileRefusal> {
+        host::mount(&mut self.kernel, options, flags)
+    }
+
+    fn unmount(&mut self, path: &str, _flags: i32) -> Result<(), Errno> {
+        host::unmount(&mut self.kernel, path)
+    }
+
+    fn mounts(&mut self) -> Result<Vec<MountPoint>, Errno> {
+        Ok(host::mounts(&self.kernel))
+    }
+
+    fn is_folder(&mut self, path: &str) -> Result<bool, Errno> {
+        Ok(host::is_folder(&self.kernel, path))
+    }
+
+    fn make_folder(&mut self, path: &str, copy_of: Option<&str>) -> Result<(), FileRefusal> {
+        host::make_folder(&mut self.kernel, path, copy_of)
+    }
+
+    fn remove_folder(&mut self, path: &str) -> Result<(), FileRefusal> {
+        host::remove_folder(&mut self.kernel, path)
+    }
+
+    fn devfs_ioctl(&mut self, request: u32, argument: &mut [u8]) -> Result<(), Errno> {
+        host::devfs_ioctl(&mut self.kernel, request, argument)
+    }
+
+    fn zfs(&mut self, arguments: &[&str]) -> Result<ZfsAnswer, ExecuteError> {
+        Ok(host::zfs(&mut self.kernel, arguments))
+    }
+}
+
+impl ResourceDoor for SimDoors {
+    fn rctl(&mut self, call: RctlCall, rule: &str) -> Result<String, Errno> {
+        host::rctl(&mut self.kernel, call, rule)
+    }
+
+    fn cpuset_get(&mut self, jid: Jid) -> Result<Vec<u8>, Errno> {
+        host::cpuset_get(&self.kernel, jid.0)
+    }
+
+    fn cpuset_set(&mut self, jid: Jid, mask: &[u8]) -> Result<(), Errno> {
+        host::cpuset_set(&mut self.kernel, jid.0, mask)
+    }
+
+    fn processes(&mut self) -> Result<Vec<Process>, Errno> {
+        let helpers = self.helpers.iter().map(|(helper, attached)| Process {
+            pid: i32::try_from(helper.0).unwrap_or(i32::MAX),
+            jid: attached.jid,
+            command: "cellblock".to_owned(),
+        });
+        let helpers: Vec<Process> = helpers.collect();
+        let others = host::processes(&mut self.kernel);
+        let others =
+            others.into_iter().map(|(pid, process)| Process { pid, jid: process.jid, command: process.command });
+        Ok(helpers.into_iter().chain(others).collect())
+    }
+
+    fn helper_kill(&mut self, helper: Helper, signal: i32) -> Result<(), Errno> {
+        let attached = *self.helpers.get(&helper).ok_or(Errno::ESRCH)?;
+        host::kill_all(&mut self.kernel, attached.jid, signal)
     }
 }

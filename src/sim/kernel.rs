@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use serde::{Deserialize, Serialize};
 
 use super::clock::{Clock, Nanos, Timer};
+use super::host::Host;
 use super::ifnet::Interfaces;
 use super::jail::Jails;
 use super::netgraph::{Netgraph, NodeId};
@@ -48,6 +49,8 @@ pub struct Kernel {
     pub interfaces: Interfaces,
     /// Every jail.
     pub jails: Jails,
+    /// The machine around them.
+    pub host: Host,
     /// Every socket; all are closed when a process ends, so they are not saved.
     #[serde(skip)]
     pub sockets: Sockets,
@@ -147,6 +150,7 @@ impl Kernel {
             vnets: BTreeMap::new(),
             interfaces: Interfaces::default(),
             jails: Jails::default(),
+            host: Host::default(),
             sockets: Sockets::default(),
             work: VecDeque::new(),
             spent: 0,

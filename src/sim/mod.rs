@@ -9,6 +9,7 @@ pub mod bridge;
 pub mod clock;
 pub mod control;
 pub mod doors;
+pub mod host;
 pub mod ifnet;
 pub mod jail;
 pub mod kernel;

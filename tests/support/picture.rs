@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use cellblock::abi::Errno;
-use cellblock::engine::freebsd::doors::{Actor, Doors, JAIL_DYING, JailParam, Sock, SocketKind};
+use cellblock::abi::devfs::DEVFSIO_SGETNEXT;
+use cellblock::engine::freebsd::doors::{Actor, Doors, JAIL_DYING, JailParam, RctlCall, Sock, SocketKind};
 use cellblock::netlink::{Answer, Dialect, Requests, reply};
 use cellblock::sim::SimDoors;
 use ngsock::Transport;
@@ -14,6 +15,7 @@ use ngsock::Transport;
 pub fn picture(doors: &mut SimDoors) -> Vec<String> {
     let mut lines = vec![format!("{} network stacks", doors.kernel.vnets.len())];
     lines.extend(host_picture(doors));
+    lines.extend(doors.kernel.host.inventory());
     lines
 }
 
@@ -26,6 +28,12 @@ pub fn host_picture<D: Doors>(doors: &mut D) -> Vec<String> {
     for name in ["net.inet.ip.forwarding", "net.inet6.ip6.forwarding", "net.inet.ip.ttl", "net.inet6.ip6.dad_count"] {
         lines.push(format!("{name} {:?}", doors.sysctl_get(Actor::Host, name)));
     }
+    lines.extend(doors.mounts().unwrap().into_iter().map(|mount| format!("{mount:?}")));
+    let mut ruleset = [0; 2];
+    while doors.devfs_ioctl(DEVFSIO_SGETNEXT, &mut ruleset).is_ok() {
+        lines.push(format!("devfs ruleset {}", u16::from_le_bytes(ruleset)));
+    }
+    lines.push(format!("rctl {:?}", doors.rctl(RctlCall::Get, "jail:")));
     lines
 }
 

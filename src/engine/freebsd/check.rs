@@ -1,8 +1,11 @@
 //! What this engine cannot do of a model, said before the first step and at the place in the file.
 
+use std::collections::BTreeMap;
+
 use crate::diagnostic::{At, Diagnostic};
 use crate::graph::is_shaped;
-use crate::model::{Link, Model, NodeKind, Shaping, SwitchDriver, Wire};
+use crate::graph::life::{MOUNT_DEVFS, has_devices, is_no};
+use crate::model::{Link, Model, Node, NodeKind, RootFs, Shaping, SwitchDriver, Wire};
 
 /// ng_eiface's largest MTU (`sys/netgraph/ng_eiface.c:171`).
 const EIFACE_MTU: u16 = 9018;
@@ -19,6 +22,7 @@ pub fn check(model: &Model) -> Vec<Diagnostic> {
         check_wire(model, link, &mut found);
         check_mtu(link, &mut found);
     }
+    check_roots(model, &mut found);
     check_count(model, &mut found);
     found
 }
@@ -110,6 +114,42 @@ fn check_mtu(link: &Link, found: &mut Vec<Diagnostic>) {
                 .at(link.origin, format!("ng_eiface takes at most {EIFACE_MTU}"))
                 .help("`type: epair` takes any MTU"),
         );
+    }
+}
+
+/// Devices are mounted over a directory, which must be the node's alone.
+fn check_roots(model: &Model, found: &mut Vec<Diagnostic>) {
+    let mut with_devices: BTreeMap<&str, &Node> = BTreeMap::new();
+    for node in &model.nodes {
+        if let (Some(path), false) = (node.jail.get("path"), node.rootfs.is_host()) {
+            found.push(
+                Diagnostic::error("E007", format!("node `{}` has two roots", node.name))
+                    .at(path.origin, "`path` of jail(8)")
+                    .at(node.rootfs.origin, "and `rootfs`")
+                    .help("leave one of them out; `rootfs` says more"),
+            );
+        }
+        let devices = node.jail.get(MOUNT_DEVFS);
+        if let Some(devices) = devices.filter(|value| node.rootfs.is_host() && !is_no(value)) {
+            found.push(
+                Diagnostic::error("E008", format!("node `{}` would mount devices over the host's own", node.name))
+                    .at(devices.origin, "it shares the host's files, /dev among them")
+                    .help("`mount.devfs` needs a `rootfs` that is not the host's"),
+            );
+        }
+        if let RootFs::Folder(folder) = &node.rootfs.value
+            && has_devices(node)
+            && let Some(other) = with_devices.insert(folder.as_str(), node)
+        {
+            let message =
+                format!("nodes `{}` and `{}` would both mount devices on `{folder}/dev`", other.name, node.name);
+            found.push(
+                Diagnostic::error("E009", message)
+                    .at(node.rootfs.origin, "the second one")
+                    .at(other.rootfs.origin, "the first one")
+                    .help("`rootfs: { base: … }` lets nodes share a directory and have devices of their own"),
+            );
+        }
     }
 }
 

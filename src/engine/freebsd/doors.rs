@@ -10,15 +10,21 @@ use std::time::Duration;
 use crate::abi::Errno;
 pub use crate::abi::ioctl::IoctlArgument;
 pub use crate::abi::jail::{JAIL_CREATE, JAIL_DYING, JAIL_UPDATE, JailParam};
+pub use crate::abi::mount::{MountOption, MountPoint};
 pub use crate::engine::{Exit, Stream};
 
 /// A socket held by the doors. It acts in the vnet of whoever opened it, for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Sock(pub u64);
 
-/// A jail's number; never 0.
+/// A jail's number; 0 is the host, where that can be meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Jid(pub i32);
+
+impl Jid {
+    /// The host itself.
+    pub const HOST: Self = Self(0);
+}
 
 /// A short-lived process attached to a jail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -149,7 +155,7 @@ pub trait JailDoor {
     /// Ends and reaps a helper. A helper left running keeps its jail alive.
     fn helper_end(&mut self, helper: Helper);
 
-    /// Runs a program inside a jail to its end; `output` gets what it writes as it comes.
+    /// Runs a program inside a jail, or on the host, to its end; `output` gets what it writes as it comes.
     ///
     /// # Errors
     /// Why it could not be run; a program that ran and failed is not an error.
@@ -226,7 +232,147 @@ pub trait ProbeDoor {
     fn probe_receive(&mut self, sock: Sock, buffer: &mut Vec<u8>) -> Result<Option<IpAddr>, Errno>;
 }
 
-/// All doors of one kernel.
-pub trait Doors: SocketDoor + NetgraphDoor + RouteDoor + IoctlDoor + JailDoor + HostDoor + ProbeDoor {}
+/// A refusal that concerns files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileRefusal {
+    /// The errno.
+    pub errno: Errno,
+    /// The file in question, or the kernel's own words; may be empty.
+    pub message: String,
+}
 
-impl<T: SocketDoor + NetgraphDoor + RouteDoor + IoctlDoor + JailDoor + HostDoor + ProbeDoor> Doors for T {}
+/// What zfs(8) answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ZfsAnswer {
+    /// Its exit code.
+    pub code: u8,
+    /// Its standard output.
+    pub output: String,
+    /// Its standard error.
+    pub complaint: String,
+}
+
+/// The host's file systems.
+pub trait FileDoor {
+    /// Where the machine behind the doors has the roots of nodes; `None` is where our own records are.
+    fn roots(&mut self) -> Option<String>;
+
+    /// nmount(2); the doors pass `errmsg` themselves.
+    ///
+    /// # Errors
+    /// The errno and the kernel's text.
+    fn mount(&mut self, options: &[MountOption], flags: i32) -> Result<(), FileRefusal>;
+
+    /// unmount(2).
+    ///
+    /// # Errors
+    /// `EINVAL` nothing is mounted there, `EBUSY` something is open.
+    fn unmount(&mut self, path: &str, flags: i32) -> Result<(), Errno>;
+
+    /// getfsstat(2): every mount, in the order in which they were made.
+    ///
+    /// # Errors
+    /// As the kernel's.
+    fn mounts(&mut self) -> Result<Vec<MountPoint>, Errno>;
+
+    /// Whether there is a directory of that name.
+    ///
+    /// # Errors
+    /// As the kernel's, but for what is not there.
+    fn is_folder(&mut self, path: &str) -> Result<bool, Errno>;
+
+    /// Makes a directory and what it lies in. As a copy it is whole or has another name: what is being copied is called the same
+    /// with [`UNFINISHED`] behind it.
+    ///
+    /// # Errors
+    /// `EEXIST` it is there; others as the kernel's, with the file in question.
+    fn make_folder(&mut self, path: &str, copy_of: Option<&str>) -> Result<(), FileRefusal>;
+
+    /// Removes a directory with everything inside, and what was left of an unfinished copy; never what lies on another file system.
+    /// What is not there is no error.
+    ///
+    /// # Errors
+    /// As the kernel's, with the file in question.
+    fn remove_folder(&mut self, path: &str) -> Result<(), FileRefusal>;
+
+    /// ioctl(2) on `/dev`: devfs rules.
+    ///
+    /// # Errors
+    /// As the kernel's; `argument` holds what the kernel wrote back.
+    fn devfs_ioctl(&mut self, request: u32, argument: &mut [u8]) -> Result<(), Errno>;
+
+    /// Runs zfs(8), without a shell.
+    ///
+    /// # Errors
+    /// Why it could not be run.
+    fn zfs(&mut self, arguments: &[&str]) -> Result<ZfsAnswer, ExecuteError>;
+}
+
+/// What is behind the name of a copy that is not whole.
+pub const UNFINISHED: &str = ".new";
+
+/// What rctl(4) is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RctlCall {
+    /// rctl_add_rule(2).
+    Add,
+    /// rctl_remove_rule(2).
+    Remove,
+    /// rctl_get_rules(2).
+    Get,
+}
+
+/// A process in a jail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Process {
+    /// Its number.
+    pub pid: i32,
+    /// The jail that it is in; 0 is the host.
+    pub jid: i32,
+    /// What it is called.
+    pub command: String,
+}
+
+/// Limits, processors and processes of jails.
+pub trait ResourceDoor {
+    /// One of the rctl calls with a rule or filter; what [`RctlCall::Get`] answers, else nothing.
+    ///
+    /// # Errors
+    /// `ENOSYS` unless the machine was booted with `kern.racct.enable=1`, `ESRCH` no such rule, others as the kernel's.
+    fn rctl(&mut self, call: RctlCall, rule: &str) -> Result<String, Errno>;
+
+    /// cpuset_getaffinity(2) of a jail: [`crate::abi::cpuset::SIZE`] bytes.
+    ///
+    /// # Errors
+    /// `ESRCH` no such jail.
+    fn cpuset_get(&mut self, jid: Jid) -> Result<Vec<u8>, Errno>;
+
+    /// cpuset_setaffinity(2) of a jail.
+    ///
+    /// # Errors
+    /// `EDEADLK` an empty set, `EINVAL` processors that are not there.
+    fn cpuset_set(&mut self, jid: Jid, mask: &[u8]) -> Result<(), Errno>;
+
+    /// Every process of the machine (`kern.proc.proc`).
+    ///
+    /// # Errors
+    /// As the kernel's.
+    fn processes(&mut self) -> Result<Vec<Process>, Errno>;
+
+    /// kill(2) of -1 by a helper: every process of its jail and of the jails below, but the helper. 0 only asks.
+    ///
+    /// # Errors
+    /// `ESRCH` there is none.
+    fn helper_kill(&mut self, helper: Helper, signal: i32) -> Result<(), Errno>;
+}
+
+/// All doors of one kernel.
+pub trait Doors:
+    SocketDoor + NetgraphDoor + RouteDoor + IoctlDoor + JailDoor + HostDoor + ProbeDoor + FileDoor + ResourceDoor
+{
+}
+
+impl<T> Doors for T where
+    T: SocketDoor + NetgraphDoor + RouteDoor + IoctlDoor + JailDoor + HostDoor + ProbeDoor + FileDoor + ResourceDoor
+{
+}

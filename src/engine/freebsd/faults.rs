@@ -6,8 +6,9 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::doors::{
-    Actor, ExecuteError, Exit, Helper, HostDoor, IoctlDoor, JailDoor, JailRefusal, Jid, NetgraphDoor, ProbeDoor,
-    RouteDoor, Sock, SocketDoor, SocketKind, Stream,
+    Actor, ExecuteError, Exit, FileDoor, FileRefusal, Helper, HostDoor, IoctlDoor, JailDoor, JailRefusal, Jid,
+    MountOption, MountPoint, NetgraphDoor, ProbeDoor, Process, RctlCall, ResourceDoor, RouteDoor, Sock, SocketDoor,
+    SocketKind, Stream, ZfsAnswer,
 };
 use crate::abi::{Errno, IoctlArgument, JailParam};
 
@@ -204,5 +205,84 @@ impl<D: ProbeDoor> ProbeDoor for FaultyDoors<D> {
     fn probe_receive(&mut self, sock: Sock, buffer: &mut Vec<u8>) -> Result<Option<IpAddr>, Errno> {
         self.step()?;
         self.inner.probe_receive(sock, buffer)
+    }
+}
+
+impl<D> FaultyDoors<D> {
+    fn file_step(&mut self) -> Result<(), FileRefusal> {
+        self.step().map_err(|errno| FileRefusal { errno, message: String::new() })
+    }
+}
+
+impl<D: FileDoor> FileDoor for FaultyDoors<D> {
+    fn roots(&mut self) -> Option<String> {
+        self.inner.roots()
+    }
+
+    fn mount(&mut self, options: &[MountOption], flags: i32) -> Result<(), FileRefusal> {
+        self.file_step()?;
+        self.inner.mount(options, flags)
+    }
+
+    fn unmount(&mut self, path: &str, flags: i32) -> Result<(), Errno> {
+        self.step()?;
+        self.inner.unmount(path, flags)
+    }
+
+    fn mounts(&mut self) -> Result<Vec<MountPoint>, Errno> {
+        self.step()?;
+        self.inner.mounts()
+    }
+
+    fn is_folder(&mut self, path: &str) -> Result<bool, Errno> {
+        self.step()?;
+        self.inner.is_folder(path)
+    }
+
+    fn make_folder(&mut self, path: &str, copy_of: Option<&str>) -> Result<(), FileRefusal> {
+        self.file_step()?;
+        self.inner.make_folder(path, copy_of)
+    }
+
+    fn remove_folder(&mut self, path: &str) -> Result<(), FileRefusal> {
+        self.file_step()?;
+        self.inner.remove_folder(path)
+    }
+
+    fn devfs_ioctl(&mut self, request: u32, argument: &mut [u8]) -> Result<(), Errno> {
+        self.step()?;
+        self.inner.devfs_ioctl(request, argument)
+    }
+
+    fn zfs(&mut self, arguments: &[&str]) -> Result<ZfsAnswer, ExecuteError> {
+        self.step().map_err(ExecuteError::Kernel)?;
+        self.inner.zfs(arguments)
+    }
+}
+
+impl<D: ResourceDoor> ResourceDoor for FaultyDoors<D> {
+    fn rctl(&mut self, call: RctlCall, rule: &str) -> Result<String, Errno> {
+        self.step()?;
+        self.inner.rctl(call, rule)
+    }
+
+    fn cpuset_get(&mut self, jid: Jid) -> Result<Vec<u8>, Errno> {
+        self.step()?;
+        self.inner.cpuset_get(jid)
+    }
+
+    fn cpuset_set(&mut self, jid: Jid, mask: &[u8]) -> Result<(), Errno> {
+        self.step()?;
+        self.inner.cpuset_set(jid, mask)
+    }
+
+    fn processes(&mut self) -> Result<Vec<Process>, Errno> {
+        self.step()?;
+        self.inner.processes()
+    }
+
+    fn helper_kill(&mut self, helper: Helper, signal: i32) -> Result<(), Errno> {
+        self.step()?;
+        self.inner.helper_kill(helper, signal)
     }
 }

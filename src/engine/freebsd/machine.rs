@@ -4,7 +4,7 @@ use super::doors::Doors;
 use super::{FreeBsd, RouteMeans, check};
 use crate::diagnostic::Diagnostic;
 use crate::engine::{Backend, Engine};
-use crate::model::{LabName, Model};
+use crate::model::{LabName, Model, System};
 
 /// How the engine is to go about its work.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,6 +27,14 @@ pub struct Machine<D> {
 impl<D: Doors + std::fmt::Debug> Backend for Machine<D> {
     fn boot_identity(&mut self) -> String {
         self.doors.boot_identity()
+    }
+
+    fn system(&self) -> System {
+        System::FreeBsd
+    }
+
+    fn roots(&mut self) -> Option<String> {
+        self.doors.roots()
     }
 
     fn check(&self, model: &Model) -> Vec<Diagnostic> {

@@ -13,6 +13,9 @@ mod module;
 mod netgraph;
 mod observe;
 mod probe;
+mod processes;
+mod resources;
+mod roots;
 mod route;
 mod session;
 pub mod sys {
@@ -36,7 +39,7 @@ use std::time::Duration;
 
 use self::doors::{Doors, ExecuteError, Jid};
 use self::session::Session;
-use super::{Capabilities, Echo, EchoResult, Engine, EngineError, Exit, NotRun, StepResult, Stream};
+use super::{Capabilities, Echo, EchoResult, Ending, Engine, EngineError, Exit, NotRun, StepResult, Stream};
 use crate::graph::Place;
 use crate::model::LabName;
 use crate::plan::{Observed, Plan, Scope, Step};
@@ -121,6 +124,17 @@ impl<'d, D: Doors> FreeBsd<'d, D> {
             Step::SetSysctl { name, to, .. } => self.set_sysctl(session, name, to),
             Step::SetUp(up) => self.set_up(session, &up.interface, true),
             Step::SetDown(up) => self.set_up(session, &up.interface, false),
+            Step::MakeFolder(folder) => self.make_folder(folder),
+            Step::RemoveFolder(folder) => self.remove_folder(folder),
+            Step::MakeClone(clone) => self.make_clone(clone),
+            Step::RemoveClone(clone) => self.remove_clone(clone),
+            Step::AddRuleset(ruleset) => self.add_ruleset(*ruleset),
+            Step::RemoveRuleset(ruleset) => self.remove_ruleset(*ruleset),
+            Step::Mount(mount) => self.mount(mount),
+            Step::Unmount(mount) => self.unmount(mount),
+            Step::AddLimit(limit) => self.add_limit(limit),
+            Step::RemoveLimit(limit) => self.remove_limit(limit),
+            Step::SetCpus { place, to, .. } => self.set_cpus(place, to.as_ref()),
             Step::AddAddress(_)
             | Step::RemoveAddress(_)
             | Step::AddRoute(_)
@@ -132,6 +146,7 @@ impl<'d, D: Doors> FreeBsd<'d, D> {
 
 impl<D: Doors> Engine for FreeBsd<'_, D> {
     fn prepare(&mut self, plan: &Plan) -> Result<Capabilities, EngineError> {
+        self.need_accounting(plan)?;
         let loaded = self.load_modules(plan)?;
         Ok(Capabilities { jail_meta: self.has_meta()?, loaded })
     }
@@ -176,13 +191,24 @@ impl<D: Doors> Engine for FreeBsd<'_, D> {
         self.echo(echoes)
     }
 
+    fn end_processes(&mut self, places: &[Place], ending: &Ending) -> Result<(), EngineError> {
+        self.end(places, ending)
+    }
+
+    fn ruleset(&mut self, present: Option<u16>) -> Result<u16, EngineError> {
+        self.usable_ruleset(present)
+    }
+
     fn execute(
         &mut self,
         place: &Place,
         command: &[String],
         output: &mut dyn FnMut(Stream, &[u8]),
     ) -> Result<Exit, NotRun> {
-        let jid = self.jail_of(place).map_err(NotRun::Refused)?;
+        let jid = match place {
+            Place::Host => Jid::HOST,
+            place => self.jail_of(place).map_err(NotRun::Refused)?,
+        };
         self.doors.execute(jid, command, output).map_err(|error| match error {
             ExecuteError::NotFound => NotRun::NotFound,
             ExecuteError::NotExecutable => NotRun::NotExecutable,

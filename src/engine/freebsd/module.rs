@@ -6,7 +6,7 @@ use super::FreeBsd;
 use super::doors::Doors;
 use crate::abi::Errno;
 use crate::engine::EngineError;
-use crate::graph::NetgraphKind;
+use crate::graph::{Mount, Mounted, NetgraphKind};
 use crate::plan::{Plan, Step};
 
 impl<D: Doors> FreeBsd<'_, D> {
@@ -57,6 +57,7 @@ fn modules(step: &Step) -> &'static [&'static str] {
             NetgraphKind::Stray(_) => &[],
         },
         Step::CreateEpair(_) => &["if_epair"],
+        Step::Mount(Mount { what: Mounted::Folder { .. }, .. }) => &["nullfs"],
         Step::CreateBridge(_) => &["if_bridge"],
         _ => &[],
     }

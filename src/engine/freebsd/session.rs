@@ -85,7 +85,7 @@ impl<D: Doors> FreeBsd<'_, D> {
         }
         let jid = self.find_jail(place)?.ok_or_else(|| {
             EngineError::strange(place.to_string(), "jail_get", format!("there is no jail for {place}"))
-                .hint("another program removed it; run `up` again, or `down`")
+                .hint("it was stopped, or another program removed it: `start` the node, or run `up` again")
         })?;
         self.jids.insert(place.clone(), jid);
         Ok(jid)

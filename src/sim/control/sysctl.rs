@@ -3,7 +3,7 @@
 use super::Caller;
 use crate::abi::{Errno, sysctl};
 use crate::sim::kernel::Kernel;
-use crate::sim::{jail, stack};
+use crate::sim::{host, jail, stack};
 
 /// Modules besides those of netgraph that can be loaded.
 pub const MODULES: [&str; 12] = [
@@ -22,14 +22,12 @@ pub const MODULES: [&str; 12] = [
 ];
 
 /// Integers of the whole machine: name and value, as `sysctl -a` of a 15.1 kernel with kern.hz=1000 has them.
-const MACHINE: [(&str, i32); 19] = [
-    ("hw.ncpu", 1),
+const MACHINE: [(&str, i32); 17] = [
     ("kern.features.inet", 1),
     ("kern.features.inet6", 1),
     ("kern.features.vimage", 1),
     ("kern.hz", 1000),
     ("kern.osreldate", 1_501_000),
-    ("kern.racct.enable", 0),
     ("kern.securelevel", -1),
     ("net.fibs", 1),
     ("net.graph.abi_version", 12),
@@ -60,6 +58,11 @@ pub fn get(kernel: &Kernel, caller: Caller, name: &str) -> Result<Vec<u8>, Errno
     }
     if let Some((_, value)) = MACHINE.iter().find(|(known, _)| *known == name) {
         return Ok(sysctl::int(*value));
+    }
+    match name {
+        "hw.ncpu" => return Ok(sysctl::int(i32::from(host::PROCESSORS))),
+        "kern.racct.enable" => return Ok(sysctl::int(i32::from(kernel.host.accounting))),
+        _ => {}
     }
     if let Some((_, value)) = MACHINE_LONG.iter().find(|(known, _)| *known == name) {
         return Ok(value.to_le_bytes().to_vec());

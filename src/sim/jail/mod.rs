@@ -12,7 +12,7 @@ pub use self::get::get;
 pub use self::params::names as parameter_names;
 pub use self::set::set;
 use super::kernel::{Kernel, VnetId};
-use super::{ifnet, stack};
+use super::{host, ifnet, stack};
 use crate::abi::Errno;
 use crate::engine::freebsd::doors::JailRefusal;
 
@@ -53,6 +53,14 @@ pub struct Jail {
     holders: u32,
     children: BTreeSet<i32>,
     values: params::Values,
+}
+
+impl Jail {
+    /// Where its root is.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.values.path
+    }
 }
 
 impl Jails {
@@ -199,6 +207,7 @@ fn kill(kernel: &mut Kernel, jid: i32) {
     if kernel.jails.dying.insert(jid) {
         let key = (jail.parent, jail.name.clone());
         kernel.jails.by_name.remove(&key);
+        host::jail_dies(kernel, jid);
     }
     bury(kernel, jid);
 }
@@ -228,6 +237,7 @@ fn bury(kernel: &mut Kernel, jid: i32) {
             stack::vnet_destroy(kernel, vnet);
             kernel.vnets.remove(&vnet);
         }
+        host::jail_gone(kernel, jid);
         let cpuset = kernel.jails.by_jid.remove(&jid).map(|jail| jail.values.cpuset);
         if let Some(unit) = cpuset.and_then(|cpuset| u32::try_from(cpuset - set::FIRST_CPUSET).ok()) {
             kernel.jails.cpusets.release(unit);

@@ -4,10 +4,9 @@ use std::collections::BTreeSet;
 
 use super::params::{Values, allow_bit, int, sanitized, string};
 use super::{HOST, Jail, JailRefusal, MAX_JID, bury, refuse, refuse_with, renumber, vnet_of};
-use std::path::Path;
-
 use crate::abi::Errno;
 use crate::abi::jail::{JAIL_CREATE, JAIL_SYS_INHERIT, JAIL_SYS_NEW, JAIL_UPDATE, JailParam};
+use crate::sim::host;
 use crate::sim::kernel::Kernel;
 
 /// Flags a kernel of 15.1 knows.
@@ -34,6 +33,7 @@ struct Request {
     allow: u32,
     forbid: u32,
     unknown: Option<String>,
+    path: Option<String>,
 }
 
 type Change = Box<dyn FnOnce(&mut Values)>;
@@ -117,10 +117,7 @@ fn read_one(request: &mut Request, param: &JailParam, update: bool) -> Result<()
         }
         "path" => {
             let path = string(param, 1024)?;
-            // There is no file system: what is absolute exists, but for the one path that exists nowhere (hier(7)).
-            if !path.starts_with('/') || Path::new(&path).starts_with("/nonexistent") {
-                return Err(refuse(Errno::ENOENT));
-            }
+            request.path = Some(path.clone());
             request.changes.push(Box::new(move |values| values.path = path));
         }
         "persist" => request.persist = Some(true),
@@ -365,6 +362,9 @@ fn check(kernel: &Kernel, viewer: i32, parent: i32, request: &Request) -> Result
         if is_refused {
             return Err(refuse(Errno::EPERM));
         }
+    }
+    if request.path.as_deref().is_some_and(|path| !host::is_folder(kernel, path)) {
+        return Err(refuse(Errno::ENOENT));
     }
     if let Some(ruleset) = request.devfs_ruleset {
         if !(0..=65535).contains(&ruleset) {

@@ -1,0 +1,204 @@
+//! Nodes that start and stop while their lab is up, and what runs in them.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::error::{LabError, LabErrorKind};
+use super::labs::{Known, Labs};
+use super::types::{Applied, ApplyOptions, CommandFailure, Progress};
+use super::words;
+use crate::engine::{Ending, Exit, NotRun, Phase, Stream};
+use crate::graph::{self, Graph, ObjectId, Place, place_of};
+use crate::model::{LabName, Model, Node, NodeKind, NodeName};
+use crate::plan::{self, Plan, Step};
+
+/// How long processes may take to end when nobody says, as jail(8) has it.
+pub const GRACE: Duration = Duration::from_secs(10);
+
+impl Labs<'_> {
+    /// Ends what runs in nodes and removes their jails; their interfaces stay wired in the lab jail, their files stay.
+    ///
+    /// # Errors
+    /// As [`super::Site::stop`].
+    pub fn stop(
+        &mut self,
+        lab: &LabName,
+        nodes: &[NodeName],
+        grace: Duration,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Applied, LabError> {
+        let (known, model) = self.settled(lab)?;
+        let places = jails_of(&model, nodes)?;
+        let stopping: Vec<Place> = places.iter().cloned().collect();
+        let ending = ending(&model, grace);
+        self.engine(lab, &known)
+            .end_processes(&stopping, &ending)
+            .map_err(|error| LabError { kind: LabErrorKind::NotUndone, ..words::refused(error) })?;
+        self.change(lab, &known, &model, |stopped| stopped.extend(places.iter().cloned()), progress)
+    }
+
+    /// Makes the jails of stopped nodes again, with everything that they had.
+    ///
+    /// # Errors
+    /// As [`super::Site::start`].
+    pub fn start(
+        &mut self,
+        lab: &LabName,
+        nodes: &[NodeName],
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<(Applied, Plan), LabError> {
+        let (known, model) = self.settled(lab)?;
+        let places = jails_of(&model, nodes)?;
+        let plan = self.plan_change(lab, &known, &model, |stopped| stopped.retain(|place| !places.contains(place)))?;
+        let applied = self.apply(&plan, &model, &ApplyOptions { timeout: None }, progress)?;
+        Ok((applied, plan))
+    }
+
+    /// A lab that was verified after the last change.
+    fn settled(&mut self, lab: &LabName) -> Result<(Known, Model), LabError> {
+        let known = self.known_lab(lab)?;
+        match &known.record {
+            None => Err(words::no_such_lab(lab)),
+            Some(record) if record.phase != Phase::Up => {
+                let message = format!("lab `{lab}` is in the middle of a change that was interrupted");
+                Err(LabError::new(LabErrorKind::BadState, message).hint("`up` or `down` finishes it"))
+            }
+            Some(record) => {
+                let model = record.model.clone();
+                Ok((known, model))
+            }
+        }
+    }
+
+    fn change(
+        &mut self,
+        lab: &LabName,
+        known: &Known,
+        model: &Model,
+        choose: impl FnOnce(&mut BTreeSet<Place>),
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Applied, LabError> {
+        let plan = self.plan_change(lab, known, model, choose)?;
+        self.apply(&plan, model, &ApplyOptions { timeout: None }, progress)
+    }
+
+    /// The plan for other nodes to be stopped than those that are; `choose` changes the set.
+    fn plan_change(
+        &mut self,
+        lab: &LabName,
+        known: &Known,
+        model: &Model,
+        choose: impl FnOnce(&mut BTreeSet<Place>),
+    ) -> Result<Plan, LabError> {
+        let mut numbering = known.record.as_ref().map(|record| record.numbering.clone()).unwrap_or_default();
+        let whole = graph::build(model, &mut numbering)?;
+        let (_, before) = self.observe_known(lab, known)?;
+        let mut stopped: BTreeSet<Place> = model.nodes.iter().filter(|node| has_jail(node)).map(place_of).collect();
+        stopped.retain(|place| before.get(&ObjectId::Jail(place.clone())).is_none());
+        choose(&mut stopped);
+        let desired: Arc<Graph> = Arc::new(whole.without(&stopped)?);
+        let mut plan = plan::build(desired, before);
+        plan.numbering = numbering;
+        Ok(plan)
+    }
+
+    /// Ends what runs in jails that the plan removes.
+    pub(super) fn end_before(&mut self, plan: &Plan, known: &Known, options: &ApplyOptions) -> Result<(), LabError> {
+        let goes = |step: &Step| match step {
+            Step::RemoveJail(jail) if jail.place != Place::Lab => Some(jail.place.clone()),
+            _ => None,
+        };
+        let places: Vec<Place> = plan.steps.iter().filter_map(|planned| goes(&planned.step)).collect();
+        if places.is_empty() {
+            return Ok(());
+        }
+        let grace = options.timeout.map_or(GRACE, |timeout| timeout.min(GRACE));
+        let model = known.record.as_ref().map(|record| &record.model);
+        let ending = model.map_or_else(|| Ending { grace, own_files: BTreeSet::new() }, |model| ending(model, grace));
+        // Jails take their processes with them, willing or not.
+        let _ = self.engine(&plan.lab, known).end_processes(&places, &ending);
+        Ok(())
+    }
+
+    /// Ends what runs in a lab.
+    pub(super) fn end_all(
+        &mut self,
+        lab: &LabName,
+        known: &Known,
+        model: &Model,
+        options: &ApplyOptions,
+    ) -> Result<(), LabError> {
+        let grace = options.timeout.map_or(GRACE, |timeout| timeout.min(GRACE));
+        let places: Vec<Place> = model.nodes.iter().filter(|node| has_jail(node)).map(place_of).collect();
+        self.engine(lab, known).end_processes(&places, &ending(model, grace)).map_err(words::refused)
+    }
+
+    /// Runs the commands of the file in the nodes whose jails the plan made, in order; a command that fails keeps no other from being
+    /// run.
+    ///
+    /// # Errors
+    /// As [`super::Site::run_commands`].
+    pub fn run_commands(
+        &mut self,
+        plan: &Plan,
+        model: &Model,
+        output: &mut dyn FnMut(&NodeName, Stream, &[u8]),
+    ) -> Result<Vec<CommandFailure>, LabError> {
+        let known = self.known_lab(&plan.lab)?;
+        let system = self.backend.system();
+        let is_new = |place: &Place| {
+            let id = ObjectId::Jail(if *place == Place::Host { Place::Lab } else { place.clone() });
+            plan.desired.get(&id).is_some() && creates(plan, &id)
+        };
+        let mut failures = Vec::new();
+        let mut engine = self.engine(&plan.lab, &known);
+        for node in &model.nodes {
+            let place = place_of(node);
+            if node.kind.is_layer2() || node.exec.is_empty() || !is_new(&place) {
+                continue;
+            }
+            for exec in node.exec.iter().filter(|exec| exec.is_for(system)) {
+                let ended = engine.execute(&place, &exec.words, &mut |stream, bytes| output(&node.name, stream, bytes));
+                let why = match ended {
+                    Ok(Exit::Code(0)) => continue,
+                    Ok(Exit::Code(code)) => format!("ended with status {code}"),
+                    Ok(Exit::Signal(signal)) => format!("was ended by signal {signal}"),
+                    Err(NotRun::NotFound) => "was not found".to_owned(),
+                    Err(error) => error.to_string(),
+                };
+                failures.push(CommandFailure { node: node.name.value.clone(), command: exec.command.clone(), why });
+            }
+        }
+        Ok(failures)
+    }
+}
+
+/// Whether the plan makes that jail.
+fn creates(plan: &Plan, jail: &ObjectId) -> bool {
+    let made = |step: &Step| matches!(step, Step::CreateJail(made) if ObjectId::Jail(made.place.clone()) == *jail);
+    plan.steps.iter().any(|planned| made(&planned.step))
+}
+
+fn has_jail(node: &Node) -> bool {
+    matches!(node.kind, NodeKind::Host | NodeKind::Router)
+}
+
+/// rc.shutdown is run where a node has files of its own: that of the host would stop what runs on the host.
+fn ending(model: &Model, grace: Duration) -> Ending {
+    let own = model.nodes.iter().filter(|node| has_jail(node) && !node.rootfs.is_host());
+    Ending { grace, own_files: own.map(place_of).collect() }
+}
+
+fn jails_of(model: &Model, nodes: &[NodeName]) -> Result<BTreeSet<Place>, LabError> {
+    nodes
+        .iter()
+        .map(|node| match words::station(model, node)? {
+            Place::Host => {
+                let message = format!("node `{node}` is the host itself, which a lab neither starts nor stops");
+                Err(LabError::new(LabErrorKind::NoSuchLab, message))
+            }
+            place => Ok(place),
+        })
+        .collect()
+}
