@@ -18,8 +18,11 @@ mod resources;
 mod roots;
 mod route;
 mod session;
+#[cfg(target_os = "freebsd")]
+pub mod sys;
+#[cfg(not(target_os = "freebsd"))]
 pub mod sys {
-    //! The kernel of this system: no real doors are built yet.
+    //! There is no FreeBSD kernel on this system.
 
     use super::{Settings, Unusable};
     use crate::engine::Backend;

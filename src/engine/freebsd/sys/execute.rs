@@ -1,0 +1,231 @@
+//! Programs in jails: forked, attached, executed, and listened to until they end.
+#![allow(unsafe_code, reason = "system calls")]
+
+use std::ffi::{CString, OsString};
+use std::io::{PipeReader, PipeWriter, Read, pipe};
+use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStringExt;
+use std::ptr;
+use std::time::Duration;
+
+use super::call::{check, last_error};
+use super::{helper, jail, kernel};
+use crate::abi::Errno;
+use crate::engine::freebsd::doors::{ExecuteError, Exit, Stream};
+
+/// Where programs are looked for when the environment does not say.
+const PATH: &str = "/sbin:/bin:/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin";
+/// Bytes of one read of what a program writes.
+const CHUNK: usize = 64 * 1024;
+/// Where the child tells what went wrong; closed by the exec.
+const REPORT: libc::c_int = 3;
+
+/// Everything a child needs, made before the fork: it must not allocate.
+struct Prepared {
+    jid: i32,
+    /// The places where the program may be, in order.
+    candidates: Vec<CString>,
+    arguments: Pointers,
+    environment: Pointers,
+    limit: Option<libc::rlimit>,
+}
+
+/// C strings, and the array of pointers to them that execve(2) wants.
+struct Pointers {
+    _strings: Vec<CString>,
+    array: Vec<*const libc::c_char>,
+}
+
+impl Pointers {
+    fn new(strings: Vec<CString>) -> Self {
+        let array = strings.iter().map(|string| string.as_ptr()).chain([ptr::null()]).collect();
+        Self { _strings: strings, array }
+    }
+}
+
+/// Runs a program in a jail to its end; what it writes is told as it comes. A program that it leaves behind may go on
+/// writing: nobody listens any more.
+pub(super) fn execute(
+    jid: i32,
+    command: &[String],
+    limit: Option<libc::rlimit>,
+    output: &mut dyn FnMut(Stream, &[u8]),
+) -> Result<Exit, ExecuteError> {
+    let prepared = prepare(jid, command, limit)?;
+    let io = |error: std::io::Error| {
+        ExecuteError::Kernel(error.raw_os_error().and_then(Errno::from_raw).unwrap_or(Errno::EIO))
+    };
+    let (out, child_out) = pipe().map_err(io)?;
+    let (error, child_error) = pipe().map_err(io)?;
+    let (report, child_report) = pipe().map_err(io)?;
+    let forked = helper::fork().map_err(ExecuteError::Kernel)?;
+    let Some((process, descriptor)) = forked else { become_program(&prepared, child_out, child_error, child_report) };
+    drop((child_out, child_error, child_report));
+    let failure = read_report(report);
+    if failure.is_none() {
+        listen(&descriptor, out, error, output).map_err(ExecuteError::Kernel)?;
+    }
+    let status = helper::wait(process).map_err(ExecuteError::Kernel)?;
+    match failure {
+        Some(failure) => Err(failure),
+        None => Ok(exit_of(status)),
+    }
+}
+
+fn prepare(jid: i32, command: &[String], limit: Option<libc::rlimit>) -> Result<Prepared, ExecuteError> {
+    let program = command.first().filter(|program| !program.is_empty()).ok_or(ExecuteError::NotFound)?;
+    let candidates = if program.contains('/') {
+        vec![text(program)?]
+    } else {
+        let path = std::env::var("PATH").unwrap_or_else(|_| PATH.to_owned());
+        let places = path.split(':').filter(|place| place.starts_with('/'));
+        places.map(|place| text(&format!("{place}/{program}"))).collect::<Result<_, _>>()?
+    };
+    let arguments = command.iter().map(|argument| text(argument)).collect::<Result<_, _>>()?;
+    let variable = |(name, value): (OsString, OsString)| {
+        let both = [name.into_vec(), value.into_vec()].join(&b'=');
+        // The environment of a process has no NUL in it.
+        CString::new(both).ok()
+    };
+    let environment = std::env::vars_os().filter_map(variable).collect();
+    Ok(Prepared {
+        jid,
+        candidates,
+        arguments: Pointers::new(arguments),
+        environment: Pointers::new(environment),
+        limit,
+    })
+}
+
+fn text(text: &str) -> Result<CString, ExecuteError> {
+    CString::new(text).map_err(|_| ExecuteError::Kernel(Errno::EINVAL))
+}
+
+/// The child: attaches, arranges its descriptors and becomes the program. Async-signal-safe calls only.
+fn become_program(prepared: &Prepared, out: PipeWriter, error: PipeWriter, report: PipeWriter) -> ! {
+    let (out, error, report) = (out.into_raw_fd(), error.into_raw_fd(), report.into_raw_fd());
+    let report = match high([out, error, report]).and_then(take_places) {
+        Ok(()) => REPORT,
+        Err(errno) => tell(report, 0, errno),
+    };
+    if let Err(errno) = jail::attach(prepared.jid) {
+        tell(report, 0, errno);
+    }
+    if let Some(limit) = &prepared.limit {
+        let _ = kernel::set_descriptor_limit(limit);
+    }
+    // SAFETY: a default action is no code of ours. Rust programs ignore SIGPIPE, and that would be inherited.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+    let mut refusal = Errno::ENOENT;
+    for candidate in &prepared.candidates {
+        // SAFETY: the string is live, both arrays end with a null pointer and lead to live strings.
+        unsafe {
+            libc::execve(candidate.as_ptr(), prepared.arguments.array.as_ptr(), prepared.environment.array.as_ptr())
+        };
+        match last_error() {
+            Errno::ENOENT | Errno::ENOTDIR => {}
+            // There may be one further on that can be executed, as in execvp(3).
+            Errno::EACCES => refusal = Errno::EACCES,
+            errno => {
+                refusal = errno;
+                break;
+            }
+        }
+    }
+    tell(report, 1, refusal)
+}
+
+/// Moves descriptors out of the way of those that the program is to have.
+fn high(descriptors: [RawFd; 3]) -> Result<[RawFd; 3], Errno> {
+    let mut moved = descriptors;
+    for descriptor in &mut moved {
+        // SAFETY: numbers only.
+        *descriptor = check(unsafe { libc::fcntl(*descriptor, libc::F_DUPFD_CLOEXEC, 10) })?;
+    }
+    Ok(moved)
+}
+
+/// Puts the three ends where the program and we expect them, and closes everything else.
+fn take_places([out, error, report]: [RawFd; 3]) -> Result<(), Errno> {
+    // SAFETY: numbers only; nothing in this process owns what is replaced or closed.
+    unsafe {
+        check(libc::dup2(out, libc::STDOUT_FILENO))?;
+        check(libc::dup2(error, libc::STDERR_FILENO))?;
+        check(libc::dup2(report, REPORT))?;
+        check(libc::fcntl(REPORT, libc::F_SETFD, libc::FD_CLOEXEC))?;
+        libc::closefrom(REPORT + 1);
+    }
+    Ok(())
+}
+
+/// Says at which stage what went wrong, and ends the child.
+fn tell(report: RawFd, stage: i32, errno: Errno) -> ! {
+    let mut words = [0; 8];
+    let (first, second) = words.split_at_mut(4);
+    first.copy_from_slice(&stage.to_ne_bytes());
+    second.copy_from_slice(&errno.raw().to_ne_bytes());
+    // SAFETY: `words` is live for its length; _exit(2) runs none of the parent's exit handlers.
+    unsafe {
+        libc::write(report, words.as_ptr().cast(), words.len());
+        libc::_exit(127)
+    }
+}
+
+/// What the child says before it becomes the program: nothing, if all went well.
+fn read_report(mut report: PipeReader) -> Option<ExecuteError> {
+    let mut words = [0; 8];
+    report.read_exact(&mut words).ok()?;
+    let number = |at: usize| words.get(at..at + 4).and_then(|field| field.try_into().ok()).map(i32::from_ne_bytes);
+    let errno = number(4).and_then(Errno::from_raw).unwrap_or(Errno::EIO);
+    Some(match (number(0), errno) {
+        (Some(1), Errno::ENOENT | Errno::ENOTDIR) => ExecuteError::NotFound,
+        (Some(1), Errno::EACCES | Errno::ENOEXEC | Errno::EPERM | Errno::EISDIR) => ExecuteError::NotExecutable,
+        _ => ExecuteError::Kernel(errno),
+    })
+}
+
+/// Passes on what comes until the process has ended and nothing more waits.
+fn listen(
+    descriptor: &OwnedFd,
+    out: PipeReader,
+    error: PipeReader,
+    output: &mut dyn FnMut(Stream, &[u8]),
+) -> Result<(), Errno> {
+    let mut open: Vec<(Stream, PipeReader)> = vec![(Stream::Out, out), (Stream::Error, error)];
+    let mut buffer = vec![0; CHUNK];
+    let mut ended = false;
+    loop {
+        let mut polled: Vec<RawFd> = open.iter().map(|(_, pipe)| pipe.as_raw_fd()).collect();
+        polled.extend((!ended).then(|| descriptor.as_raw_fd()));
+        if polled.is_empty() {
+            return Ok(());
+        }
+        let ready = match kernel::poll(&polled, ended.then_some(Duration::ZERO)) {
+            Err(Errno::EINTR) => continue,
+            other => other?,
+        };
+        if ended && !ready.contains(&true) {
+            return Ok(());
+        }
+        let mut closed = Vec::new();
+        for (at, (stream, pipe)) in open.iter_mut().enumerate().filter(|(at, _)| ready.get(*at) == Some(&true)) {
+            match pipe.read(&mut buffer) {
+                Ok(0) | Err(_) => closed.push(at),
+                Ok(length) => output(*stream, buffer.get(..length).unwrap_or_default()),
+            }
+        }
+        // The process descriptor is polled last: what the process wrote is read before its end counts.
+        ended = ended || ready.get(open.len()) == Some(&true);
+        for at in closed.into_iter().rev() {
+            open.remove(at);
+        }
+    }
+}
+
+fn exit_of(status: libc::c_int) -> Exit {
+    if libc::WIFSIGNALED(status) {
+        Exit::Signal(u8::try_from(libc::WTERMSIG(status)).unwrap_or(u8::MAX))
+    } else {
+        Exit::Code(u8::try_from(libc::WEXITSTATUS(status)).unwrap_or(u8::MAX))
+    }
+}

@@ -1,0 +1,125 @@
+//! The helper itself: a forked process that attaches to a jail and obeys until nobody talks to it any more.
+//!
+//! Between fork and exit only calls are made that are async-signal-safe: plain system calls on memory that was there
+//! before. Nothing is allocated, nothing can panic.
+#![allow(unsafe_code, reason = "system calls")]
+
+use std::ffi::CStr;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+use super::call::check;
+use super::helper::{HEAD, Task, head, numbers};
+use super::{jail, kernel, passing, socket};
+use crate::abi::Errno;
+use crate::abi::ioctl::{SIOCSIFRVNET, SIOCSIFVNET, argument_size};
+use crate::engine::freebsd::doors::SocketKind;
+
+/// Where the channel is while everything above is closed: descriptors inherited from the parent may be sockets of other
+/// jails, which would be kept from dying.
+const CHANNEL: libc::c_int = 3;
+
+/// What an order came to: how many bytes of the room are the answer, and a descriptor to go with it.
+type Outcome = Result<(usize, Option<OwnedFd>), Errno>;
+
+/// The life of a helper.
+pub(super) fn serve(channel: OwnedFd, jid: i32, room: &mut [u8]) -> ! {
+    let raw = channel.as_raw_fd();
+    std::mem::forget(channel);
+    become_quiet();
+    if raw != CHANNEL {
+        // SAFETY: numbers only; what was at the new place belongs to a parent that this process is not.
+        if check(unsafe { libc::dup2(raw, CHANNEL) }).is_err() {
+            leave();
+        }
+    }
+    // SAFETY: this process uses no descriptor above the channel.
+    unsafe { libc::closefrom(CHANNEL + 1) };
+    // SAFETY: the descriptor is open for as long as this process runs.
+    let channel = unsafe { BorrowedFd::borrow_raw(CHANNEL) };
+    let attached = jail::attach(jid);
+    let is_in = attached.is_ok();
+    answer(channel, attached.map(|()| (0, None)), room);
+    if is_in {
+        obey(channel, room);
+    }
+    leave()
+}
+
+/// Orders and answers, until the end of the stream.
+fn obey(channel: BorrowedFd<'_>, room: &mut [u8]) {
+    let mut own = None;
+    loop {
+        let (mut order, mut passed) = ([0; HEAD], None);
+        if !matches!(passing::receive(channel, &mut order, &mut passed), Ok(true)) {
+            return;
+        }
+        let [task, a, b, c, length] = numbers(&order);
+        let Some(body) = usize::try_from(length).ok().and_then(|length| room.get_mut(..length)) else { return };
+        if !matches!(passing::receive(channel, body, &mut passed), Ok(true)) {
+            return;
+        }
+        let length = body.len();
+        let outcome = match Task::of(task) {
+            Some(Task::Open) => socket::open([a, b, c]).map(|socket| (0, Some(socket))),
+            Some(Task::Get) => get(room, length),
+            Some(Task::Set) => set(body),
+            Some(Task::Ioctl) => control(&mut own, a.cast_unsigned(), body).map(|()| (length, None)),
+            None => Err(Errno::ENOSYS),
+        };
+        answer(channel, outcome, room);
+    }
+}
+
+/// The signals that end a command from the terminal are for the parent, whose end is ours.
+fn become_quiet() {
+    for signal in [libc::SIGINT, libc::SIGQUIT, libc::SIGHUP, libc::SIGTERM, libc::SIGPIPE, libc::SIGTSTP] {
+        // SAFETY: ignoring a signal runs no code of ours.
+        unsafe { libc::signal(signal, libc::SIG_IGN) };
+    }
+}
+
+fn leave() -> ! {
+    // SAFETY: _exit(2) runs none of the parent's exit handlers.
+    unsafe { libc::_exit(0) }
+}
+
+fn answer(channel: BorrowedFd<'_>, outcome: Outcome, room: &[u8]) {
+    let (errno, length, passed) = match &outcome {
+        Ok((length, passed)) => (0, *length, passed.as_ref()),
+        Err(errno) => (errno.raw(), 0, None),
+    };
+    let value = room.get(..length).unwrap_or_default();
+    let length = i32::try_from(value.len()).unwrap_or(0);
+    let sent = passing::send(channel, &head([errno, 0, 0, 0, length]), passed.map(AsFd::as_fd))
+        .and_then(|()| passing::send(channel, value, None));
+    if sent.is_err() {
+        leave();
+    }
+}
+
+fn get(room: &mut [u8], length: usize) -> Outcome {
+    let (name, value) = room.split_at_mut_checked(length).ok_or(Errno::EINVAL)?;
+    let name = CStr::from_bytes_with_nul(name).map_err(|_| Errno::EINVAL)?;
+    let read = kernel::sysctl_read(name, value)?;
+    room.copy_within(length..length.saturating_add(read), 0);
+    Ok((read, None))
+}
+
+fn set(body: &[u8]) -> Outcome {
+    let name = CStr::from_bytes_until_nul(body).map_err(|_| Errno::EINVAL)?;
+    let value = body.get(name.count_bytes() + 1..).unwrap_or_default();
+    kernel::sysctl_set(name, value).map(|()| (0, None))
+}
+
+/// Moves of interfaces, on a socket of this process and this jail.
+fn control(own: &mut Option<OwnedFd>, request: u32, body: &mut [u8]) -> Result<(), Errno> {
+    if !matches!(request, SIOCSIFVNET | SIOCSIFRVNET) || body.len() < argument_size(request) {
+        return Err(Errno::EINVAL);
+    }
+    if own.is_none() {
+        *own = Some(socket::open(socket::arguments(SocketKind::Inet))?);
+    }
+    let socket = own.as_ref().ok_or(Errno::EBADF)?;
+    // SAFETY: `body` is live and as long as the kernel reads and writes for this request, which has no pointers.
+    check(unsafe { libc::ioctl(socket.as_raw_fd(), request.into(), body.as_mut_ptr()) }).map(drop)
+}

@@ -1,0 +1,71 @@
+//! jail_set(2) and its family: parameters as pairs of iovecs.
+#![allow(unsafe_code, reason = "system calls")]
+
+use super::call::check;
+use crate::abi::Errno;
+use crate::abi::jail::STRING_BUFFER;
+use crate::engine::freebsd::doors::{JailParam, JailRefusal};
+
+/// jail_set(2) or jail_get(2).
+type Call = unsafe extern "C" fn(*mut libc::iovec, libc::c_uint, libc::c_int) -> libc::c_int;
+
+/// jail_set(2): the jail's number.
+pub(super) fn set(params: &[JailParam], flags: i32) -> Result<i32, JailRefusal> {
+    call(libc::jail_set, &mut params.to_vec(), flags)
+}
+
+/// jail_get(2): the jail's number; values are cut to what the kernel wrote.
+pub(super) fn get(params: &mut [JailParam], flags: i32) -> Result<i32, JailRefusal> {
+    call(libc::jail_get, params, flags)
+}
+
+/// jail_remove(2).
+pub(super) fn remove(jid: i32) -> Result<(), Errno> {
+    // SAFETY: jail_remove(2) takes a number.
+    check(unsafe { libc::jail_remove(jid) }).map(drop)
+}
+
+/// jail_attach(2): for this whole process and for ever. Only a child that does nothing else calls it.
+pub(super) fn attach(jid: i32) -> Result<(), Errno> {
+    // SAFETY: jail_attach(2) takes a number.
+    check(unsafe { libc::jail_attach(jid) }).map(drop)
+}
+
+fn call(call: Call, params: &mut [JailParam], flags: i32) -> Result<i32, JailRefusal> {
+    let mut message = vec![0_u8; STRING_BUFFER];
+    let mut names: Vec<Vec<u8>> = params.iter().map(|param| terminated(&param.name)).collect();
+    let mut error_name = terminated("errmsg");
+    let mut pairs = Vec::with_capacity(2 * params.len() + 2);
+    for (name, param) in names.iter_mut().zip(params.iter_mut()) {
+        pairs.push(slice(name));
+        pairs.push(match &mut param.value {
+            Some(value) => slice(value),
+            None => libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 },
+        });
+    }
+    pairs.push(slice(&mut error_name));
+    pairs.push(slice(&mut message));
+    let number =
+        libc::c_uint::try_from(pairs.len()).map_err(|_| JailRefusal { errno: Errno::E2BIG, message: String::new() })?;
+    // SAFETY: `pairs` is live and holds `number` iovecs; each leads to live memory of the length beside it, or is empty.
+    // The kernel writes into values, the message and the lengths, never more than the lengths it was given.
+    let result = check(unsafe { call(pairs.as_mut_ptr(), number, flags) });
+    result.map_err(|errno| JailRefusal { errno, message: crate::abi::sysctl::read_string(&message) }).inspect(|_| {
+        let lengths = pairs.iter().skip(1).step_by(2).map(|pair| pair.iov_len);
+        for (param, length) in params.iter_mut().zip(lengths) {
+            if let Some(value) = &mut param.value {
+                value.truncate(length);
+            }
+        }
+    })
+}
+
+fn terminated(name: &str) -> Vec<u8> {
+    let mut bytes = name.as_bytes().to_vec();
+    bytes.push(0);
+    bytes
+}
+
+fn slice(bytes: &mut [u8]) -> libc::iovec {
+    libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() }
+}

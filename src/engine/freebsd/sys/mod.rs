@@ -1,0 +1,234 @@
+//! The real doors: a FreeBSD kernel, by system calls.
+//!
+//! All unsafe code of this engine is here. A function is one call, with the reason why it is sound; what is above it
+//! cannot misuse it.
+
+mod call;
+mod execute;
+mod helper;
+mod inside;
+mod ioctl;
+mod jail;
+mod kernel;
+mod passing;
+mod socket;
+
+use std::collections::BTreeMap;
+use std::ffi::CString;
+use std::net::IpAddr;
+use std::os::fd::{AsFd, RawFd};
+use std::time::{Duration, Instant};
+
+use self::helper::Attached;
+use self::socket::Socket;
+use super::doors::{
+    Actor, ExecuteError, Exit, Helper, HostDoor, IoctlDoor, JailDoor, JailRefusal, Jid, NetgraphDoor, ProbeDoor,
+    RouteDoor, Sock, SocketDoor, SocketKind, Stream,
+};
+use super::{Machine, Settings, Unusable, admit};
+use crate::abi::{Errno, IoctlArgument, JailParam};
+use crate::engine::Backend;
+
+/// The kernel of this system.
+///
+/// # Errors
+/// What keeps the engine from working here.
+pub fn open(settings: Settings) -> Result<Box<dyn Backend>, Unusable> {
+    let mut doors = KernelDoors::new();
+    admit(&mut doors)?;
+    Ok(Box::new(Machine { doors, settings }))
+}
+
+/// The doors of the kernel we run on.
+#[derive(Debug)]
+pub struct KernelDoors {
+    sockets: BTreeMap<Sock, Socket>,
+    helpers: BTreeMap<Helper, Attached>,
+    next: u64,
+    /// Datagrams are read into it and copied: it is as large as a socket's buffer, and kept.
+    scratch: Vec<u8>,
+    /// The limit of descriptors that programs get back.
+    limit: Option<libc::rlimit>,
+    began: Instant,
+}
+
+impl Default for KernelDoors {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl KernelDoors {
+    /// Doors with nothing open. Raises the limit of open descriptors as far as it goes.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            sockets: BTreeMap::new(),
+            helpers: BTreeMap::new(),
+            next: 1,
+            scratch: Vec::new(),
+            limit: kernel::raise_descriptor_limit(),
+            began: Instant::now(),
+        }
+    }
+
+    fn number(&mut self) -> u64 {
+        let number = self.next;
+        self.next += 1;
+        number
+    }
+
+    fn socket(&mut self, sock: Sock) -> Result<&mut Socket, Errno> {
+        self.sockets.get_mut(&sock).ok_or(Errno::EBADF)
+    }
+
+    fn helper(&mut self, helper: Helper) -> Result<&mut Attached, Errno> {
+        self.helpers.get_mut(&helper).ok_or(Errno::ESRCH)
+    }
+}
+
+impl SocketDoor for KernelDoors {
+    fn open(&mut self, actor: Actor, kind: SocketKind) -> Result<Sock, Errno> {
+        let arguments = socket::arguments(kind);
+        let descriptor = match actor {
+            Actor::Host => socket::open(arguments)?,
+            Actor::Helper(helper) => self.helper(helper)?.open(arguments)?,
+        };
+        let socket = Socket::adopt(kind, descriptor)?;
+        let sock = Sock(self.number());
+        self.sockets.insert(sock, socket);
+        Ok(sock)
+    }
+
+    fn close(&mut self, sock: Sock) {
+        self.sockets.remove(&sock);
+    }
+}
+
+impl NetgraphDoor for KernelDoors {
+    fn netgraph_send(&mut self, sock: Sock, path: &[u8], datagram: &[u8]) -> Result<(), Errno> {
+        self.socket(sock)?.send_to_node(path, datagram)
+    }
+
+    fn netgraph_receive(&mut self, sock: Sock, buffer: &mut Vec<u8>) -> Result<Option<Vec<u8>>, Errno> {
+        let socket = self.sockets.get_mut(&sock).ok_or(Errno::EBADF)?;
+        let from = socket.receive_from_node(&mut self.scratch)?;
+        buffer.clear();
+        buffer.extend_from_slice(&self.scratch);
+        Ok(from)
+    }
+}
+
+impl RouteDoor for KernelDoors {
+    fn route_send(&mut self, sock: Sock, datagram: &[u8]) -> Result<(), Errno> {
+        socket::send(self.socket(sock)?.as_fd(), datagram)
+    }
+
+    fn route_receive(&mut self, sock: Sock, buffer: &mut Vec<u8>) -> Result<bool, Errno> {
+        let socket = self.sockets.get(&sock).ok_or(Errno::EBADF)?;
+        let received = socket::receive(socket.as_fd(), &mut self.scratch)?;
+        buffer.clear();
+        buffer.extend_from_slice(&self.scratch);
+        Ok(received.is_some())
+    }
+}
+
+impl IoctlDoor for KernelDoors {
+    fn ioctl(&mut self, sock: Sock, request: u32, argument: &mut IoctlArgument) -> Result<(), Errno> {
+        ioctl::ioctl(self.socket(sock)?.as_fd(), request, argument)
+    }
+
+    fn helper_ioctl(&mut self, helper: Helper, request: u32, argument: &mut IoctlArgument) -> Result<(), Errno> {
+        self.helper(helper)?.ioctl(request, argument)
+    }
+}
+
+impl JailDoor for KernelDoors {
+    fn jail_set(&mut self, params: &[JailParam], flags: i32) -> Result<Jid, JailRefusal> {
+        jail::set(params, flags).map(Jid)
+    }
+
+    fn jail_get(&mut self, params: &mut [JailParam], flags: i32) -> Result<Jid, JailRefusal> {
+        jail::get(params, flags).map(Jid)
+    }
+
+    fn jail_remove(&mut self, jid: Jid) -> Result<(), Errno> {
+        jail::remove(jid.0)
+    }
+
+    fn helper_start(&mut self, jid: Jid) -> Result<Helper, Errno> {
+        let attached = Attached::start(jid.0)?;
+        let helper = Helper(self.number());
+        self.helpers.insert(helper, attached);
+        Ok(helper)
+    }
+
+    fn helper_end(&mut self, helper: Helper) {
+        self.helpers.remove(&helper);
+    }
+
+    fn execute(
+        &mut self,
+        jid: Jid,
+        command: &[String],
+        output: &mut dyn FnMut(Stream, &[u8]),
+    ) -> Result<Exit, ExecuteError> {
+        execute::execute(jid.0, command, self.limit, output)
+    }
+}
+
+impl HostDoor for KernelDoors {
+    fn sysctl_get(&mut self, actor: Actor, name: &str) -> Result<Vec<u8>, Errno> {
+        let name = CString::new(name).map_err(|_| Errno::EINVAL)?;
+        match actor {
+            Actor::Host => kernel::sysctl_get(&name),
+            Actor::Helper(helper) => self.helper(helper)?.sysctl_get(&name),
+        }
+    }
+
+    fn sysctl_set(&mut self, actor: Actor, name: &str, value: &[u8]) -> Result<(), Errno> {
+        let name = CString::new(name).map_err(|_| Errno::EINVAL)?;
+        match actor {
+            Actor::Host => kernel::sysctl_set(&name, value),
+            Actor::Helper(helper) => self.helper(helper)?.sysctl_set(&name, value),
+        }
+    }
+
+    fn is_root(&mut self) -> bool {
+        kernel::is_root()
+    }
+
+    fn load_module(&mut self, name: &str) -> Result<(), Errno> {
+        kernel::load_module(name)
+    }
+
+    fn has_module(&mut self, name: &str) -> bool {
+        kernel::has_module(name)
+    }
+
+    fn boot_identity(&mut self) -> String {
+        kernel::boot_identity()
+    }
+
+    fn now(&mut self) -> Duration {
+        self.began.elapsed()
+    }
+
+    fn wait(&mut self, at_most: Duration, wake: &[Sock]) {
+        let descriptors: Vec<RawFd> = wake.iter().filter_map(|sock| self.sockets.get(sock)).map(Socket::raw).collect();
+        // A signal ends the wait early, as a message would: callers look again.
+        let _ = kernel::poll(&descriptors, Some(at_most));
+    }
+}
+
+impl ProbeDoor for KernelDoors {
+    fn probe_send(&mut self, sock: Sock, to: IpAddr, scope: u32, message: &[u8]) -> Result<(), Errno> {
+        socket::send_to(self.socket(sock)?.as_fd(), to, scope, message)
+    }
+
+    fn probe_receive(&mut self, sock: Sock, buffer: &mut Vec<u8>) -> Result<Option<IpAddr>, Errno> {
+        let socket = self.sockets.get(&sock).ok_or(Errno::EBADF)?;
+        let received = socket::receive(socket.as_fd(), buffer)?;
+        Ok(received.flatten())
+    }
+}
