@@ -144,6 +144,8 @@ pub mod family {
 pub mod iftype {
     /// Ethernet.
     pub const IFT_ETHER: u8 = 0x06;
+    /// What has no other type, such as ng_iface(4).
+    pub const IFT_PROPVIRTUAL: u8 = 0x35;
     /// Point-to-point.
     pub const IFT_PPP: u8 = 0x17;
     /// gif(4).

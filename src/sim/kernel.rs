@@ -109,6 +109,8 @@ pub enum Work {
         hook: netgraph::HookId,
         /// What.
         frame: Frame,
+        /// What it carries beside.
+        tags: netgraph::Tags,
     },
 }
 
@@ -223,7 +225,7 @@ impl Kernel {
             }
             match work {
                 Work::Input { interface, frame } => ifnet::receive(self, interface, frame),
-                Work::Data { vnet, node, hook, frame } => netgraph::data(self, vnet, node, hook, frame),
+                Work::Data { vnet, node, hook, frame, tags } => netgraph::data(self, vnet, node, hook, frame, tags),
             }
         }
     }

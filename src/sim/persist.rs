@@ -16,7 +16,7 @@ use super::Kernel;
 const MAGIC: &[u8] = b"cellblock simulated kernel ";
 
 /// Changes whenever the layout of anything in [`Kernel`] does.
-const VERSION: &[u8] = b"2\n";
+const VERSION: &[u8] = b"3\n";
 
 /// The octets of a SHA-256.
 const DIGEST: usize = 32;
@@ -198,8 +198,8 @@ mod tests {
     fn other_files_and_versions_are_told_apart() {
         assert!(matches!(decode(b""), Err(LoadError::Foreign)));
         assert!(matches!(decode(b"%PDF-1.4"), Err(LoadError::Foreign)));
-        assert!(matches!(decode(b"cellblock simulated kernel 1\n..."), Err(LoadError::Version)));
-        assert!(matches!(decode(b"cellblock simulated kernel 2\n..."), Err(LoadError::Damaged)));
+        assert!(matches!(decode(b"cellblock simulated kernel 0\n..."), Err(LoadError::Version)));
+        assert!(matches!(decode(&[MAGIC, VERSION, b"..."].concat()), Err(LoadError::Damaged)));
         let directory = tempfile::tempdir().unwrap();
         assert!(matches!(load(&directory.path().join("none")), Err(LoadError::Io(_))));
     }

@@ -26,7 +26,8 @@ pub const ACTION_FORWARD: u8 = 1;
 /// An action: drop.
 #[doc(alias = "NG_CAR_ACTION_DROP")]
 pub const ACTION_DROP: u8 = 2;
-/// An action: mark. Not implemented by FreeBSD 15.1.
+/// An action: mark the packet with its colour, for policers that are [`OPTION_COLOR_AWARE`], and let it pass
+/// (`sys/netgraph/ng_car.c:290`).
 #[doc(alias = "NG_CAR_ACTION_MARK")]
 pub const ACTION_MARK: u8 = 3;
 

@@ -17,10 +17,10 @@ pub const TYPE: TypeName = TypeName::known("nat");
 #[doc(alias = "NGM_NAT_COOKIE")]
 pub const COOKIE: u32 = 1_107_718_711;
 
-/// The inner side: packets that come in here go out with the translated source.
+/// Packets received here are incoming: their destination becomes the inner host again.
 #[doc(alias = "NG_NAT_HOOK_IN")]
 pub const HOOK_IN: HookName = HookName::known("in");
-/// The outer side.
+/// Packets received here are outgoing: their source becomes the alias address.
 #[doc(alias = "NG_NAT_HOOK_OUT")]
 pub const HOOK_OUT: HookName = HookName::known("out");
 

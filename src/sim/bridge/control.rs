@@ -175,7 +175,7 @@ fn is_called(kernel: &Kernel, interface: IfIndex, name: &str) -> bool {
 
 fn may_be_member(interface: &Interface) -> bool {
     match &interface.driver {
-        Driver::Loopback | Driver::Bridge(_) => false,
+        Driver::Loopback | Driver::Iface { .. } | Driver::Bridge(_) => false,
         Driver::Eiface { .. } | Driver::Epair { .. } | Driver::Vlan(_) => true,
         Driver::Other { cloner } => matches!(cloner.as_str(), "tap" | "gif"),
     }

@@ -370,11 +370,12 @@ pub(super) fn information(interface: &Interface) -> Vec<u8> {
         Driver::Vlan(_) => (4, 10_000_000_000),
         Driver::Other { cloner } if cloner == "tap" => (14, 10_000_000),
         Driver::Bridge(_) => (14, 0),
+        Driver::Iface { .. } => (0, 64_000),
         Driver::Loopback | Driver::Other { .. } => (0, 0),
     };
     let octets = if interface.is_ethernet() { 6 } else { 0 };
     let state = match interface.driver {
-        Driver::Loopback | Driver::Other { .. } => 0,
+        Driver::Loopback | Driver::Iface { .. } | Driver::Other { .. } => 0,
         _ if interface.link_up => 2,
         _ => 1,
     };

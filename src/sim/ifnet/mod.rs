@@ -17,7 +17,7 @@ pub use self::settings::{
 };
 pub use self::units::Units;
 pub use self::vnet::{give, tear_down};
-pub use self::wire::{receive, transmit};
+pub use self::wire::{receive, receive_packet, transmit, transmit_packet};
 use super::bridge::Bridge;
 use super::control::notify;
 use super::kernel::{IfIndex, Kernel, VnetId};
@@ -26,8 +26,8 @@ use super::{bridge, netgraph, stack};
 use crate::abi::Errno;
 use crate::abi::flags::{
     IFCAP_JUMBO_MTU, IFCAP_LINKSTATE, IFCAP_RXCSUM, IFCAP_RXCSUM_IPV6, IFCAP_TXCSUM, IFCAP_TXCSUM_IPV6,
-    IFCAP_VLAN_HWTAGGING, IFCAP_VLAN_MTU, IFF_BROADCAST, IFF_LOOPBACK, IFF_MULTICAST, IFF_POINTOPOINT, IFF_RUNNING,
-    IFF_SIMPLEX, IFF_UP, iftype,
+    IFCAP_VLAN_HWTAGGING, IFCAP_VLAN_MTU, IFF_BROADCAST, IFF_LOOPBACK, IFF_MULTICAST, IFF_NOARP, IFF_POINTOPOINT,
+    IFF_RUNNING, IFF_SIMPLEX, IFF_UP, iftype,
 };
 
 /// Every interface by index.
@@ -97,6 +97,13 @@ pub enum Driver {
     Loopback,
     /// ng_eiface: the node that is its back end, in the vnet where it was made.
     Eiface {
+        /// The node's vnet.
+        vnet: VnetId,
+        /// The node.
+        node: NodeId,
+    },
+    /// ng_iface: the same for a layer-3 interface, which carries packets, not frames.
+    Iface {
         /// The node's vnet.
         vnet: VnetId,
         /// The node.
@@ -187,6 +194,7 @@ impl Interface {
         match &self.driver {
             Driver::Loopback => iftype::IFT_LOOP,
             Driver::Eiface { .. } | Driver::Epair { .. } => iftype::IFT_ETHER,
+            Driver::Iface { .. } => iftype::IFT_PROPVIRTUAL,
             Driver::Bridge(_) => iftype::IFT_BRIDGE,
             Driver::Vlan(_) => iftype::IFT_L2VLAN,
             Driver::Other { cloner } => match cloner.as_str() {
@@ -367,6 +375,26 @@ pub fn attach_eiface(kernel: &mut Kernel, vnet: VnetId, node: NodeId, unit: u32)
     let name = format!("ngeth{unit}");
     let mut birth = Birth::ethernet(kernel, &name, vnet, Driver::Eiface { vnet, node }, None);
     birth.capabilities = EIFACE_CAPABILITIES;
+    attach(kernel, birth)
+}
+
+/// Makes the interface of a new iface node: `ngN`, in the node's vnet, point-to-point and without ARP.
+///
+/// # Errors
+/// `ENOSPC` when the indexes are used up.
+pub fn attach_iface(kernel: &mut Kernel, vnet: VnetId, node: NodeId, unit: u32) -> Result<IfIndex, Errno> {
+    let birth = Birth {
+        name: format!("ng{unit}"),
+        vnet,
+        driver: Driver::Iface { vnet, node },
+        clone: None,
+        flags: IFF_SIMPLEX | IFF_POINTOPOINT | IFF_NOARP | IFF_MULTICAST,
+        mtu: 1500,
+        mac: [0; 6],
+        capabilities: 0,
+        // Nothing is known of the link until a neighbour tells of it, which counts as a carrier.
+        link_up: true,
+    };
     attach(kernel, birth)
 }
 

@@ -27,7 +27,9 @@ pub fn set_flags(kernel: &mut Kernel, index: IfIndex, flags: u32, by_driver: boo
     interface.flags = before & IFF_CANTCHANGE | flags & !IFF_CANTCHANGE;
     let changed = before ^ interface.flags;
     let up = interface.flags & IFF_UP != 0;
-    if by_driver && matches!(interface.driver, Driver::Eiface { .. } | Driver::Bridge(_) | Driver::Loopback) {
+    let has_handler =
+        matches!(interface.driver, Driver::Eiface { .. } | Driver::Iface { .. } | Driver::Bridge(_) | Driver::Loopback);
+    if by_driver && has_handler {
         interface.flags = if up { interface.flags | IFF_RUNNING } else { interface.flags & !IFF_RUNNING };
     }
     if changed & IFF_PPROMISC != 0 {
@@ -212,7 +214,7 @@ pub fn supported_capabilities(interface: &Interface) -> u32 {
         Driver::Epair { .. } => EPAIR_CAPABILITIES,
         Driver::Bridge(_) => IFCAP_VLAN_HWTAGGING,
         Driver::Other { cloner } if cloner == "tap" => TAP_CAPABILITIES,
-        Driver::Vlan(_) | Driver::Other { .. } => 0,
+        Driver::Iface { .. } | Driver::Vlan(_) | Driver::Other { .. } => 0,
     }
 }
 

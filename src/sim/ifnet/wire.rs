@@ -1,6 +1,6 @@
 //! The way of a frame out of an interface and into it.
 
-use super::{Driver, Tag};
+use super::{Driver, IFF_UP, Tag};
 use crate::sim::kernel::{Frame, IfIndex, Kernel, Work};
 use crate::sim::{bridge, netgraph, stack};
 
@@ -33,8 +33,32 @@ pub fn transmit(kernel: &mut Kernel, index: IfIndex, frame: Frame) {
                 transmit(kernel, tag.parent, frame);
             }
         }
-        Driver::Vlan(None) | Driver::Other { .. } => {}
+        Driver::Iface { .. } | Driver::Vlan(None) | Driver::Other { .. } => {}
     }
+}
+
+/// Sends an IP packet out of a layer-3 interface; whether there was somewhere to send it.
+pub fn transmit_packet(kernel: &mut Kernel, index: IfIndex, packet: Frame) -> bool {
+    let Some(interface) = kernel.interfaces.get(index) else { return false };
+    let Driver::Iface { vnet, node } = interface.driver else { return false };
+    let octets = packet.len();
+    let sent = interface.is_working() && netgraph::iface_transmit(kernel, vnet, node, packet);
+    if let (true, Some(interface)) = (sent, kernel.interfaces.get_mut(index)) {
+        interface.net.counters.output_packets += 1;
+        interface.net.counters.output_bytes += octets as u64;
+    }
+    sent
+}
+
+/// An IP packet came in by a layer-3 interface: to the stack, as the version it is said to be.
+pub fn receive_packet(kernel: &mut Kernel, index: IfIndex, is_inet6: bool, packet: Frame) {
+    let Some(interface) = kernel.interfaces.get_mut(index) else { return };
+    if interface.flags & IFF_UP == 0 {
+        return;
+    }
+    interface.net.counters.input_packets += 1;
+    interface.net.counters.input_bytes += packet.len() as u64;
+    stack::input_packet(kernel, index, is_inet6, packet);
 }
 
 /// A frame came in from the wire: to an ether node's `lower`, else to the bridge if the interface is a member, else to

@@ -66,7 +66,7 @@ pub fn data_send(kernel: &mut Kernel, sock: SockId, hook: &[u8], frame: Frame) -
         [] => hooks.iter().next().filter(|_| hooks.len() == 1).ok_or(Errno::EDESTADDRREQ)?,
         name => hooks.find(&Label::new(name).ok_or(Errno::EINVAL)?).ok_or(Errno::EHOSTUNREACH)?,
     };
-    Wire { vnet, work }.send(hook, frame);
+    Wire::new(vnet, work).send(hook, frame);
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use ngsock::message::Header;
 use super::hooks::Peer;
 use super::label::Label;
 use super::message::Call;
-use super::node::{Fate, Kind, eiface};
+use super::node::{Fate, Kind, device, eiface, iface};
 use super::path;
 use super::table::Node;
 use super::{HookId, Netgraph, NodeId};
@@ -27,8 +27,8 @@ pub(super) struct Graph<'k> {
 enum Consequence {
     HookGoes(NodeId, HookId),
     NodeGoes(NodeId),
-    /// A node tells a neighbour that a link went up or down.
-    Told(NodeId, Peer, Header),
+    /// A node sends a message to a neighbour.
+    Told(NodeId, Peer, Header, Vec<u8>),
 }
 
 /// So many neighbours are told in consequence of one message; distributors in a ring could go on for ever, and do in
@@ -101,9 +101,13 @@ impl<'k> Graph<'k> {
         let now = self.kernel.clock.now();
         let nodes = &mut self.netgraph()?.nodes;
         let id = nodes.take_id();
-        if kind == *"eiface" {
-            return eiface::make(self, id).map(|()| id);
+        match kind.as_bytes() {
+            b"eiface" => return eiface::make(self, id).map(|()| id),
+            b"iface" => return iface::make(self, id).map(|()| id),
+            b"device" => return device::make(self, id).map(|()| id),
+            _ => {}
         }
+        let nodes = &mut self.netgraph()?.nodes;
         nodes.enter(id, Kind::new(&kind, now)?);
         Ok(id)
     }
@@ -126,6 +130,21 @@ impl<'k> Graph<'k> {
                 hook.peer = Some(other);
             }
         }
+        for end in [b, a] {
+            self.ask(end);
+        }
+    }
+
+    /// Some nodes ask a new neighbour who it is.
+    fn ask(&mut self, end: Peer) {
+        let question = match self.node(end.node) {
+            Some(Node { kind: Kind::Source(source), hooks, .. }) => source.question(hooks, end.hook),
+            Some(Node { kind: Kind::Pppoe(pppoe), hooks, .. }) => pppoe.question(hooks, end.hook),
+            _ => None,
+        };
+        if let Some((peer, header)) = question {
+            self.tell(end.node, peer, header, Vec::new());
+        }
     }
 
     /// The interface of an eiface has a carrier while its hook is connected.
@@ -142,13 +161,13 @@ impl<'k> Graph<'k> {
         if let Some(Node { kind: Kind::OneToMany(one2many), hooks, .. }) = self.node(id)
             && let Some((peer, header)) = one2many.take_notice(hooks)
         {
-            self.tell(id, peer, header);
+            self.tell(id, peer, header, Vec::new());
         }
     }
 
-    /// Queues a message without payload to a neighbour.
-    pub(super) fn tell(&mut self, from: NodeId, to: Peer, header: Header) {
-        self.consequences.push_back(Consequence::Told(from, to, header));
+    /// Queues a message to a neighbour.
+    pub(super) fn tell(&mut self, from: NodeId, to: Peer, header: Header, payload: Vec<u8>) {
+        self.consequences.push_back(Consequence::Told(from, to, header, payload));
     }
 
     /// Removes a hook and queues what follows.
@@ -201,9 +220,17 @@ impl<'k> Graph<'k> {
                     ifnet::detach(self.kernel, interface);
                 }
             }
+            Kind::Iface(iface) => {
+                netgraph.iface_units.free(iface.unit);
+                if let Some(interface) = iface.interface {
+                    ifnet::detach(self.kernel, interface);
+                }
+            }
             Kind::Ether(ether) => {
                 netgraph.ethers.remove(&ether.interface);
             }
+            Kind::Car(mut car) => car.forget_timers(&mut self.kernel.clock),
+            Kind::Source(mut source) => source.stop(&mut self.kernel.clock),
             Kind::Socket(socket) => super::socket::disconnect(self.kernel, socket.sock),
             Kind::Pipe(mut pipe) => pipe.forget_timer(&mut self.kernel.clock),
             _ => {}
@@ -233,10 +260,10 @@ impl<'k> Graph<'k> {
         while let Some(next) = self.consequences.pop_front() {
             match next {
                 Consequence::Told(..) if told > MOST_TOLD => {}
-                Consequence::Told(from, to, header) => {
+                Consequence::Told(from, to, header, payload) => {
                     told += 1;
                     let now = self.kernel.clock.now();
-                    let call = Call { header, payload: &[], from, by: Some(to.hook), now };
+                    let call = Call { header, payload: &payload, from, by: Some(to.hook), now };
                     // Nobody waits for what the neighbour thinks of it.
                     let _ = self.deliver(to.node, call);
                 }

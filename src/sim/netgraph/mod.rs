@@ -16,6 +16,7 @@ mod node;
 mod path;
 mod socket;
 mod table;
+mod tags;
 mod types;
 mod units;
 
@@ -30,6 +31,7 @@ pub use self::data::data;
 pub use self::data_socket::{data_open, data_receive, data_send};
 pub use self::node::pipe::TICK;
 pub use self::socket::{ControlSocket, bind, receive, send, set_receive_buffer, socket_close, socket_open};
+pub use self::tags::Tags;
 pub use self::types::{Types, load_module, simulates};
 
 use self::data::Wire;
@@ -53,13 +55,16 @@ pub struct Netgraph {
     nodes: Nodes,
     /// The N of `ngethN`: per vnet, and taken wherever the interface is (`sys/netgraph/ng_eiface.c:669`).
     eiface_units: Units,
+    /// The N of `ngN`, likewise (`sys/netgraph/ng_iface.c:797`).
+    iface_units: Units,
     /// The ether node of each interface that has one.
     ethers: BTreeMap<IfIndex, NodeId>,
 }
 
 impl Default for Netgraph {
     fn default() -> Self {
-        Self { nodes: Nodes::default(), eiface_units: Units::new(0, 0xffff), ethers: BTreeMap::new() }
+        let (eiface_units, iface_units) = (Units::new(0, 0xffff), Units::new(0, 0xffff));
+        Self { nodes: Nodes::default(), eiface_units, iface_units, ethers: BTreeMap::new() }
     }
 }
 
@@ -89,6 +94,31 @@ pub enum Timer {
         /// The node.
         node: NodeId,
     },
+    /// Packets that wait in a policer may have their tokens.
+    Car {
+        /// The node's vnet.
+        vnet: VnetId,
+        /// The node.
+        node: NodeId,
+        /// Which came in by `upper`, or else by `lower`.
+        upper: bool,
+    },
+    /// A source sends the next packets.
+    Source {
+        /// The node's vnet.
+        vnet: VnetId,
+        /// The node.
+        node: NodeId,
+    },
+}
+
+/// A packet that the stack sends out of an iface: leaves through the hook of its family. Whether there is one.
+pub fn iface_transmit(kernel: &mut Kernel, vnet: VnetId, node: NodeId, packet: Frame) -> bool {
+    let Kernel { vnets, work, .. } = kernel;
+    match vnets.get(&vnet).and_then(|vnet| vnet.netgraph.nodes.get(node)) {
+        Some(Node { kind: Kind::Iface(iface), hooks, .. }) => iface.output(hooks, packet, &mut Wire::new(vnet, work)),
+        _ => false,
+    }
 }
 
 /// A frame that the stack sends out of an eiface: leaves through the node's `ether` hook.
@@ -98,7 +128,7 @@ pub fn eiface_transmit(kernel: &mut Kernel, vnet: VnetId, node: NodeId, frame: F
     if let Some(Node { kind: Kind::Eiface(eiface), hooks, .. }) = node
         && let Some(ether) = eiface.ether.and_then(|hook| hooks.get(hook))
     {
-        Wire { vnet, work }.send(ether, frame);
+        Wire::new(vnet, work).send(ether, frame);
     }
 }
 
@@ -156,11 +186,18 @@ pub fn close_sockets(kernel: &mut Kernel) {
 
 /// A timer of a node is due.
 pub fn timer(kernel: &mut Kernel, timer: Timer) {
-    let Timer::Pipe { vnet, node } = timer;
+    let (Timer::Pipe { vnet, node } | Timer::Car { vnet, node, .. } | Timer::Source { vnet, node }) = timer;
     let Kernel { vnets, work, clock, random, .. } = kernel;
     let found = vnets.get_mut(&vnet).and_then(|vnet| vnet.netgraph.nodes.get_mut(node));
-    if let Some(Node { kind: Kind::Pipe(pipe), hooks, .. }) = found {
-        pipe.tick(hooks, clock.now(), random, &mut Wire { vnet, work });
-        pipe.arm(vnet, node, clock);
+    let Some(Node { kind, hooks, .. }) = found else { return };
+    let mut wire = Wire::new(vnet, work);
+    match (kind, timer) {
+        (Kind::Pipe(pipe), Timer::Pipe { .. }) => {
+            pipe.tick(hooks, clock.now(), random, &mut wire);
+            pipe.arm(vnet, node, clock);
+        }
+        (Kind::Car(car), Timer::Car { upper, .. }) => car.tick(hooks, node, upper, clock, &mut wire),
+        (Kind::Source(source), Timer::Source { .. }) => source.tick(hooks, node, clock, &mut wire),
+        _ => {}
     }
 }

@@ -15,7 +15,7 @@ pub struct Types {
 }
 
 /// Types whose modules can be loaded.
-const AVAILABLE: [&str; 15] = [
+const AVAILABLE: [&str; 29] = [
     "socket",
     "eiface",
     "bridge",
@@ -31,6 +31,20 @@ const AVAILABLE: [&str; 15] = [
     "one2many",
     "etf",
     "macfilter",
+    "iface",
+    "bpf",
+    "tag",
+    "tcpmss",
+    "patch",
+    "checksum",
+    "vlan_rotate",
+    "car",
+    "source",
+    "device",
+    "ksocket",
+    "nat",
+    "l2tp",
+    "pppoe",
 ];
 
 /// Whether nodes of a type are simulated.

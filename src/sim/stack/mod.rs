@@ -43,7 +43,7 @@ pub use self::raw::{
 pub use self::route::*;
 pub use self::sysctl::{Sysctl, Sysctls, names as sysctl_names, sysctl_get, sysctl_set};
 pub use self::table::Table;
-pub use self::wire::input;
+pub use self::wire::{input, input_packet};
 use super::kernel::{IfIndex, Kernel, VnetId};
 
 /// Tables, caches and sysctls of one vnet.

@@ -36,6 +36,11 @@ pub fn input(kernel: &mut Kernel, index: IfIndex, mut frame: Frame) {
     }
 }
 
+/// An IP packet without a frame, for the stack of the interface's vnet.
+pub fn input_packet(kernel: &mut Kernel, index: IfIndex, is_inet6: bool, packet: Vec<u8>) {
+    if is_inet6 { ip6::input(kernel, index, packet, false) } else { ip4::input(kernel, index, packet, false) }
+}
+
 /// Sends an IP packet out of an interface to a neighbour on its link.
 ///
 /// # Errors
@@ -48,6 +53,9 @@ pub(super) fn emit(kernel: &mut Kernel, index: IfIndex, next: IpAddr, packet: Ve
     }
     if interface.flags & IFF_UP == 0 || interface.flags & IFF_RUNNING == 0 {
         return Err(Errno::ENETDOWN);
+    }
+    if is_layer3(interface) {
+        return if ifnet::transmit_packet(kernel, index, packet) { Ok(()) } else { Err(Errno::ENETDOWN) };
     }
     match next {
         IpAddr::V4(next) => arp::send(kernel, index, next, packet),
@@ -70,6 +78,12 @@ pub(super) fn loop_back(kernel: &mut Kernel, index: IfIndex, packet: &[u8]) {
 /// Puts a payload into a frame from the interface and sends it.
 pub(super) fn send(kernel: &mut Kernel, index: IfIndex, to: [u8; 6], ethertype: u16, payload: &[u8]) {
     let Some(interface) = kernel.interfaces.get(index) else { return };
+    if is_layer3(interface) {
+        if ethertype != ETHERTYPE_ARP {
+            ifnet::transmit_packet(kernel, index, payload.to_vec());
+        }
+        return;
+    }
     let frame = frame(to, interface.mac, ethertype, payload);
     match interface.bridge {
         Some(bridge) => bridge::output(kernel, bridge, index, frame),
@@ -85,6 +99,11 @@ pub(super) fn send(kernel: &mut Kernel, index: IfIndex, to: [u8; 6], ethertype: 
 /// Sends an IP packet of either version to a MAC.
 pub(super) fn send_to(kernel: &mut Kernel, index: IfIndex, to: [u8; 6], packet: &[u8]) {
     send(kernel, index, to, ethertype_of(packet), packet);
+}
+
+/// Whether packets go out of it without a frame around them.
+fn is_layer3(interface: &ifnet::Interface) -> bool {
+    matches!(interface.driver, ifnet::Driver::Iface { .. })
 }
 
 fn ethertype_of(packet: &[u8]) -> u16 {

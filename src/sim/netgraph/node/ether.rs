@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::super::label::Label;
 use super::super::life::{Graph, Removal};
 use super::super::message::{Answer, Call, Outcome, answer};
-use super::super::{HookId, NodeId};
+use super::super::{HookId, NodeId, Tags};
 use super::eiface::interface_name;
 use super::{Fate, Hooks, Kind, Node, Private};
 use crate::abi::Errno;
@@ -172,7 +172,7 @@ pub enum Tap {
 pub(in crate::sim::netgraph) fn offer(kernel: &mut Kernel, index: IfIndex, tap: Tap, frame: Frame) -> Option<Frame> {
     let peer = peer_of(kernel, index, tap);
     let Some((vnet, peer)) = peer else { return Some(frame) };
-    kernel.work.push_back(Work::Data { vnet, node: peer.node, hook: peer.hook, frame });
+    kernel.work.push_back(Work::Data { vnet, node: peer.node, hook: peer.hook, frame, tags: Tags::default() });
     None
 }
 

@@ -1,6 +1,10 @@
 //! The node types: one file each, brought together here.
 
+pub mod bpf;
 pub mod bridge;
+pub mod car;
+pub mod checksum;
+pub mod device;
 mod direction;
 pub mod echo;
 pub mod eiface;
@@ -8,14 +12,24 @@ pub mod etf;
 pub mod ether;
 pub mod hole;
 pub mod hub;
+pub mod iface;
+pub mod ksocket;
+pub mod l2tp;
 mod link;
 pub mod macfilter;
+pub mod nat;
 pub mod one2many;
+pub mod patch;
 pub mod pipe;
+pub mod pppoe;
 pub mod socket;
+pub mod source;
 pub mod split;
+pub mod tag;
+pub mod tcpmss;
 pub mod tee;
 pub mod vlan;
+pub mod vlan_rotate;
 
 use serde::{Deserialize, Serialize};
 
@@ -61,6 +75,34 @@ pub enum Kind {
     Hole,
     /// A mirror.
     Echo,
+    /// The back end of an interface `ngN`.
+    Iface(iface::Iface),
+    /// A sorter by program; its hooks have what there is to it.
+    Bpf,
+    /// A sorter by tag, likewise.
+    Tag,
+    /// A limiter of TCP segments, likewise.
+    TcpMss,
+    /// A changer of bytes.
+    Patch(Box<patch::Patch>),
+    /// A maker of checksums.
+    Checksum(Box<checksum::Checksum>),
+    /// A rotator of VLAN tags.
+    VlanRotate(Box<vlan_rotate::VlanRotate>),
+    /// A policer.
+    Car(Box<car::Car>),
+    /// A sender of stored packets.
+    Source(Box<source::Source>),
+    /// A device file.
+    Device(device::Device),
+    /// A socket of the internet.
+    Ksocket(Box<ksocket::Ksocket>),
+    /// A translator of addresses.
+    Nat(Box<nat::Nat>),
+    /// A tunnel.
+    L2tp(Box<l2tp::L2tp>),
+    /// PPP over Ethernet.
+    Pppoe(Box<pppoe::Pppoe>),
     /// The packet filter's node: without hooks here.
     Ipfw,
 }
@@ -76,6 +118,16 @@ pub enum Private {
     Tag(Option<u16>),
     /// What a hole swallowed.
     Hole(hole::Swallowed),
+    /// The program of a bpf node's hook.
+    Filter(Box<bpf::Filter>),
+    /// The rule of a tag node's hook.
+    Rule(Box<tag::Rule>),
+    /// The limit of a tcpmss node's hook.
+    Limit(tcpmss::Limit),
+    /// A session of an l2tp node.
+    Session(l2tp::Session),
+    /// What a session of a pppoe node waits for.
+    Waiting(pppoe::Waiting),
 }
 
 /// What becomes of a node that lost a hook.
@@ -95,7 +147,8 @@ impl Fate {
 }
 
 impl Kind {
-    /// A node as its type's constructor makes it; eifaces are made by [`eiface::make`].
+    /// A node as its type's constructor makes it; those with something outside the graph are made by
+    /// [`eiface::make`], [`iface::make`] and [`device::make`].
     ///
     /// # Errors
     /// `EINVAL` for what only the kernel itself makes (`sys/netgraph/ng_ether.c:446`), `EOPNOTSUPP` for types that
@@ -113,6 +166,18 @@ impl Kind {
             b"macfilter" => Ok(Self::MacFilter(Box::default())),
             b"hole" => Ok(Self::Hole),
             b"echo" => Ok(Self::Echo),
+            b"bpf" => Ok(Self::Bpf),
+            b"tag" => Ok(Self::Tag),
+            b"tcpmss" => Ok(Self::TcpMss),
+            b"patch" => Ok(Self::Patch(Box::default())),
+            b"checksum" => Ok(Self::Checksum(Box::default())),
+            b"vlan_rotate" => Ok(Self::VlanRotate(Box::default())),
+            b"car" => Ok(Self::Car(Box::new(car::Car::new(now)))),
+            b"source" => Ok(Self::Source(Box::default())),
+            b"ksocket" => Ok(Self::Ksocket(Box::default())),
+            b"nat" => Ok(Self::Nat(Box::default())),
+            b"l2tp" => Ok(Self::L2tp(Box::default())),
+            b"pppoe" => Ok(Self::Pppoe(Box::default())),
             b"socket" | b"ether" | b"ipfw" => Err(Errno::EINVAL),
             _ => Err(Errno::EOPNOTSUPP),
         }
@@ -136,6 +201,20 @@ impl Kind {
             Self::Hole => "hole",
             Self::Echo => "echo",
             Self::Ipfw => "ipfw",
+            Self::Iface(_) => "iface",
+            Self::Bpf => "bpf",
+            Self::Tag => "tag",
+            Self::TcpMss => "tcpmss",
+            Self::Patch(_) => "patch",
+            Self::Checksum(_) => "checksum",
+            Self::VlanRotate(_) => "vlan_rotate",
+            Self::Car(_) => "car",
+            Self::Source(_) => "source",
+            Self::Device(_) => "device",
+            Self::Ksocket(_) => "ksocket",
+            Self::Nat(_) => "nat",
+            Self::L2tp(_) => "l2tp",
+            Self::Pppoe(_) => "pppoe",
         };
         Label::new(name).unwrap_or_default()
     }
@@ -158,6 +237,20 @@ impl Kind {
             Self::MacFilter(macfilter) => macfilter.new_hook(hooks, name),
             Self::Hole => hooks.add(name, Private::Hole(hole::Swallowed::default())),
             Self::Socket(_) | Self::Hub(_) | Self::Echo => hooks.add(name, Private::None),
+            Self::Iface(iface) => iface.new_hook(hooks, name),
+            Self::Bpf => bpf::new_hook(hooks, name),
+            Self::Tag => hooks.add(name, Private::Rule(Box::default())),
+            Self::TcpMss => hooks.add(name, Private::Limit(tcpmss::Limit::default())),
+            Self::Patch(patch) => patch.new_hook(hooks, name),
+            Self::Checksum(checksum) => checksum.new_hook(hooks, name),
+            Self::VlanRotate(rotate) => rotate.new_hook(hooks, name),
+            Self::Car(car) => car.new_hook(hooks, name),
+            Self::Source(source) => source.new_hook(hooks, name),
+            Self::Device(device) => device.new_hook(hooks, name),
+            Self::Ksocket(ksocket) => ksocket.new_hook(hooks, name),
+            Self::Nat(nat) => nat.new_hook(hooks, name),
+            Self::L2tp(l2tp) => l2tp.new_hook(hooks, name),
+            Self::Pppoe(pppoe) => pppoe.new_hook(hooks, name),
             Self::Ipfw => Err(Errno::EINVAL),
         }
     }
@@ -180,7 +273,22 @@ impl Kind {
             Self::OneToMany(one2many) => one2many.disconnected(&hook.name, left),
             Self::Etf(etf) => etf.disconnected(hook.id, left),
             Self::MacFilter(macfilter) => macfilter.disconnected(hook.id, left),
-            Self::Socket(_) | Self::Hub(_) | Self::Hole | Self::Echo => Fate::with_last_hook(left),
+            Self::Iface(iface) => {
+                iface.disconnected(hook.id);
+                Fate::Stays
+            }
+            Self::Patch(patch) => patch.disconnected(hook.id, left),
+            Self::Checksum(checksum) => checksum.disconnected(hook.id, left),
+            Self::VlanRotate(rotate) => rotate.disconnected(hook.id, left),
+            Self::Car(car) => car.disconnected(hook.id, left),
+            Self::Source(source) => source.disconnected(hook.id, left),
+            Self::Nat(nat) => nat.disconnected(hook.id, left),
+            Self::L2tp(l2tp) => l2tp.disconnected(hook.id, left),
+            Self::Pppoe(pppoe) => pppoe.disconnected(hook.id, left),
+            Self::Socket(_) | Self::Hub(_) | Self::Hole | Self::Echo | Self::Bpf | Self::Tag | Self::TcpMss => {
+                Fate::with_last_hook(left)
+            }
+            Self::Device(_) | Self::Ksocket(_) => Fate::with_last_hook(left),
             Self::Ipfw => Fate::Stays,
         }
     }
@@ -210,6 +318,20 @@ pub(in crate::sim::netgraph) fn receive(graph: &mut Graph<'_>, to: NodeId, call:
         Kind::Eiface(_) => eiface::receive(graph, to, call),
         Kind::Ether(_) => ether::receive(graph, to, call),
         Kind::Pipe(_) => pipe::receive(graph, to, call),
+        Kind::Iface(_) => iface::receive(graph, to, call),
+        Kind::Bpf => bpf::receive(hooks, call),
+        Kind::Tag => tag::receive(hooks, call),
+        Kind::TcpMss => tcpmss::receive(hooks, call),
+        Kind::Patch(patch) => patch.receive(call),
+        Kind::Checksum(checksum) => checksum.receive(call),
+        Kind::VlanRotate(rotate) => rotate.receive(call),
+        Kind::Car(car) => car.receive(call),
+        Kind::Source(_) => source::receive(graph, to, call),
+        Kind::Device(device) => device.receive(call),
+        Kind::Ksocket(_) => ksocket::receive(graph, to, call),
+        Kind::Nat(nat) => nat.receive(call),
+        Kind::L2tp(l2tp) => l2tp.receive(hooks, call),
+        Kind::Pppoe(pppoe) => pppoe.receive(hooks, call),
         Kind::Split(_) | Kind::Ipfw => Err(Errno::EINVAL),
     }
 }
@@ -217,4 +339,14 @@ pub(in crate::sim::netgraph) fn receive(graph: &mut Graph<'_>, to: NodeId, call:
 /// Counts as the kernel does: round and round.
 fn count(counter: &mut u64, more: u64) {
     *counter = counter.wrapping_add(more);
+}
+
+/// The hook that a payload names: text up to its NUL, or to its last byte, which the kernel makes one.
+///
+/// # Errors
+/// `EINVAL` without a byte, `ENOENT` without such a hook.
+fn hook_in(hooks: &Hooks, payload: &[u8]) -> Result<HookId, Errno> {
+    let (_, text) = payload.split_last().ok_or(Errno::EINVAL)?;
+    let name = Label::new(text.split(|byte| *byte == 0).next().unwrap_or_default()).ok_or(Errno::ENOENT)?;
+    hooks.find(&name).map(|hook| hook.id).ok_or(Errno::ENOENT)
 }

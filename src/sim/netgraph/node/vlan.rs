@@ -197,7 +197,7 @@ pub(in crate::sim::netgraph) fn receive(graph: &mut Graph<'_>, to: NodeId, call:
             if call.by.is_some() && call.by == vlan.downstream {
                 let peers: Vec<_> = vlan.hooks.values().filter_map(|hook| hooks.get(*hook)?.peer).collect();
                 for peer in peers {
-                    graph.tell(to, peer, call.header);
+                    graph.tell(to, peer, call.header, Vec::new());
                 }
             }
             Ok(Outcome::Done)

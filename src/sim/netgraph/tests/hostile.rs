@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::*;
 
 /// Cookies of types that are simulated, and one of none.
-const COOKIES: [u32; 15] = [
+const COOKIES: [u32; 29] = [
     generic::COOKIE,
     generic::COOKIE,
     generic::COOKIE,
@@ -21,10 +21,24 @@ const COOKIES: [u32; 15] = [
     node::etf::COOKIE,
     node::macfilter::COOKIE,
     node::socket::COOKIE,
+    node::iface::COOKIE,
+    node::bpf::COOKIE,
+    node::tag::COOKIE,
+    node::tcpmss::COOKIE,
+    node::patch::COOKIE,
+    node::checksum::COOKIE,
+    node::vlan_rotate::COOKIE,
+    node::car::COOKIE,
+    node::source::COOKIE,
+    node::device::COOKIE,
+    node::ksocket::COOKIE,
+    node::nat::COOKIE,
+    node::l2tp::COOKIE,
+    node::pppoe::COOKIE,
     1,
 ];
 
-const KINDS: [&str; 13] = [
+const KINDS: [&str; 27] = [
     "hub",
     "bridge",
     "pipe",
@@ -38,9 +52,23 @@ const KINDS: [&str; 13] = [
     "macfilter",
     "eiface",
     "nosuch",
+    "iface",
+    "bpf",
+    "tag",
+    "tcpmss",
+    "patch",
+    "checksum",
+    "vlan_rotate",
+    "car",
+    "source",
+    "device",
+    "ksocket",
+    "nat",
+    "l2tp",
+    "pppoe",
 ];
 
-const HOOKS: [&str; 16] = [
+const HOOKS: [&str; 27] = [
     "a",
     "b",
     "link0",
@@ -56,6 +84,17 @@ const HOOKS: [&str; 16] = [
     "downstream",
     "ether",
     "mixed",
+    "in",
+    "out",
+    "inet",
+    "inet6",
+    "original",
+    "ordered",
+    "input",
+    "output",
+    "session_00ff",
+    "ethernet",
+    "inet/dgram/udp",
     "",
 ];
 
@@ -124,7 +163,7 @@ fn perform(lab: &mut Lab, act: Act) {
         Act::Shutdown { path } => lab.post(PATHS[path], &generic::Shutdown),
         Act::Frame { node, hook, frame } => {
             let (node, hook) = (NodeId(node), HookId(hook));
-            lab.kernel.work.push_back(Work::Data { vnet: VnetId::HOST, node, hook, frame });
+            lab.kernel.work.push_back(Work::Data { vnet: VnetId::HOST, node, hook, frame, tags: Tags::default() });
             lab.kernel.settle();
         }
         Act::Pass(microseconds) => {

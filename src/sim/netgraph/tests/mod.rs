@@ -1,9 +1,11 @@
 //! Graphs without interfaces. Here: a kernel with one control socket, from whose node every test begins.
 
+mod filters;
 mod frames;
 mod hostile;
 mod interfaces;
 mod life;
+mod outside;
 mod pipes;
 mod sorters;
 
@@ -85,9 +87,21 @@ impl Lab {
         let nodes = &self.kernel.vnets[&VnetId::HOST].netgraph.nodes;
         let (_, node) = nodes.iter().next().unwrap();
         let peer = node.hooks.find(&Label::new(hook).unwrap()).unwrap().peer.unwrap();
-        let work = Work::Data { vnet: VnetId::HOST, node: peer.node, hook: peer.hook, frame: frame.to_vec() };
+        let (node, hook, frame) = (peer.node, peer.hook, frame.to_vec());
+        let work = Work::Data { vnet: VnetId::HOST, node, hook, frame, tags: Tags::default() };
         self.kernel.work.push_back(work);
         self.kernel.settle();
+    }
+
+    /// Opens a data socket for the socket's node.
+    fn listen(&mut self) {
+        data_open(&mut self.kernel, self.sock).unwrap();
+    }
+
+    /// What came out of the hooks of the socket's node, by hook.
+    fn heard(&mut self) -> Vec<(String, Vec<u8>)> {
+        let next = || data_receive(&mut self.kernel, self.sock);
+        std::iter::from_fn(next).map(|(hook, frame)| (String::from_utf8(hook).unwrap(), frame)).collect()
     }
 
     /// Frames that the hole at `path` swallowed by hook `h`.
