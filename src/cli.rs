@@ -126,6 +126,12 @@ pub enum Verb {
     Graph(GraphArgs),
     /// Say where the names, addresses, MACs and routes of a node come from
     Explain(ExplainArgs),
+    /// Hand the interfaces of a node that another tool runs to the host, and print their names
+    Attach(HandArgs),
+    /// Take the interfaces of a node that another tool ran back into the lab
+    Detach(HandArgs),
+    /// Write a lab in the form of another tool
+    Export(ExportArgs),
     /// Print the JSON Schema of topology files
     Schema,
     /// Say which engines work here, and what the others lack
@@ -232,6 +238,33 @@ pub struct ExplainArgs {
     /// The topology file.
     #[command(flatten)]
     pub target: TargetArgs,
+}
+
+/// Arguments of `attach` and `detach`.
+#[derive(Args, Clone, Debug)]
+pub struct HandArgs {
+    /// The node, or one of its interfaces, and its lab
+    #[arg(value_name = "NODE[:IF][@LAB]")]
+    pub what: String,
+}
+
+/// Arguments of `export`.
+#[derive(Args, Clone, Debug)]
+pub struct ExportArgs {
+    /// The form
+    #[arg(value_enum, value_name = "FORM")]
+    pub form: ExportForm,
+    /// The lab, or the file it is made from.
+    #[command(flatten)]
+    pub target: TargetArgs,
+}
+
+/// Forms that a lab can be written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ExportForm {
+    /// What jail(8) reads
+    #[value(name = "jail.conf")]
+    JailConf,
 }
 
 /// Arguments of `completions`.

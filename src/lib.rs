@@ -12,6 +12,7 @@ pub mod cli;
 pub mod commands;
 pub mod diagnostic;
 pub mod engine;
+pub mod export;
 pub mod graph;
 pub mod lab;
 pub mod model;

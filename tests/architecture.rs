@@ -21,10 +21,11 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("netlink", &["abi"]),
     ("engine", &["abi", "diagnostic", "graph", "model", "netlink", "plan"]),
     ("sim", &["abi", "engine::freebsd::doors", "netlink"]),
+    ("export", &["graph", "model", "plan"]),
     ("lab", &["abi", "diagnostic", "engine", "graph", "model", "plan", "sim"]),
     ("checks", &["diagnostic", "lab", "model"]),
     ("output", &["diagnostic", "topology::source"]),
-    ("commands", &["checks", "cli", "diagnostic", "graph", "lab", "model", "output", "plan", "topology"]),
+    ("commands", &["checks", "cli", "diagnostic", "export", "graph", "lab", "model", "output", "plan", "topology"]),
 ];
 
 /// Crates with one home, and the folders or files that are it.

@@ -46,7 +46,7 @@ fn before_running(failure: Failure) -> Failure {
 
 /// The lab of a node that does not name it: that of `-t`, `--lab` or the only topology file here; else the only lab
 /// there is.
-fn lab_in_sight(context: &mut Context<'_>) -> Result<LabName, Failure> {
+pub(super) fn lab_in_sight(context: &mut Context<'_>) -> Result<LabName, Failure> {
     let nothing = TargetArgs { target: None };
     let failure = match topology::lab_of_target(context, &nothing) {
         Ok((lab, _)) => return Ok(lab),

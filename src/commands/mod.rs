@@ -1,11 +1,13 @@
 //! One file per verb: what was typed becomes calls of the layers below, and what they say becomes output.
 
+mod attach;
 mod completions;
 mod context;
 mod doctor;
 mod down;
 mod exec;
 mod explain;
+mod export;
 mod graph;
 mod inspect;
 mod plan;
@@ -39,6 +41,9 @@ pub fn run(cli: &Cli, environment: &mut Environment, printer: &mut Printer) -> R
         Verb::Test(args) => test::run(&mut context, args),
         Verb::Graph(args) => graph::run(&mut context, args),
         Verb::Explain(args) => explain::run(&mut context, args),
+        Verb::Attach(args) => attach::run(&mut context, args, attach::Direction::Out),
+        Verb::Detach(args) => attach::run(&mut context, args, attach::Direction::Back),
+        Verb::Export(args) => export::run(&mut context, args),
         Verb::Schema => schema::run(&mut context),
         Verb::Doctor => doctor::run(&mut context),
         Verb::Completions(args) => completions::run(&mut context, args),

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use crate::abi::Errno;
 use crate::diagnostic::Diagnostic;
-use crate::graph::Place;
+use crate::graph::{Nic, Place};
 use crate::model::{IfName, LabName, Model, NodeName, System};
 use crate::plan::{Observed, Plan, Scope, Step};
 
@@ -72,6 +72,25 @@ pub trait Engine {
     /// The kernel's clock.
     fn now(&mut self) -> Duration;
 
+    /// Brings interfaces of the lab's own into the host's stack, where another tool takes them from; those that are there already
+    /// stay. One that is in some jail still gets `patience` to come home. All of them, or none.
+    ///
+    /// # Errors
+    /// The lab is not there; an interface that another jail has; the kernel's refusal.
+    fn lend(&mut self, nics: &[&Nic], patience: Duration) -> Result<(), NotHanded> {
+        let _ = patience;
+        Err(NotHanded::unable(nics))
+    }
+
+    /// The way back: from the host, and under the lab's own names if they came home from a jail with others.
+    ///
+    /// # Errors
+    /// As [`Engine::lend`].
+    fn reclaim(&mut self, nics: &[&Nic], patience: Duration) -> Result<(), NotHanded> {
+        let _ = patience;
+        Err(NotHanded::unable(nics))
+    }
+
     /// Sends echoes, many at once; results in the order of `echoes`.
     ///
     /// # Errors
@@ -100,6 +119,27 @@ pub trait Engine {
         command: &[String],
         output: &mut dyn FnMut(Stream, &[u8]),
     ) -> Result<Exit, NotRun>;
+}
+
+/// Why interfaces were not handed over.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotHanded {
+    /// The lab does not exist.
+    #[error("there is no such lab")]
+    NoLab,
+    /// A jail has it.
+    #[error("`{0}` is in a jail")]
+    InJail(String),
+    /// The kernel's refusal, or a lab that is not ours.
+    #[error("{0}")]
+    Refused(#[from] EngineError),
+}
+
+impl NotHanded {
+    fn unable(nics: &[&Nic]) -> Self {
+        let object = nics.first().map_or("", |nic| &*nic.name);
+        Self::Refused(EngineError::strange(object, "attach", "this engine hands no interfaces to other tools"))
+    }
 }
 
 /// What came of one step.

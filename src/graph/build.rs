@@ -22,6 +22,9 @@ pub const FIRST_RULESET: u16 = 4211;
 /// A derived name that two objects would share.
 pub fn build(model: &Model, numbering: &mut Numbering) -> Result<Graph, GraphError> {
     numbering.assign(model);
+    // The wiring of every node, but no jail, and nothing inside of one, where another tool sees to that.
+    let (elsewhere, ours): (Vec<&Node>, Vec<&Node>) =
+        model.nodes.iter().filter(|node| !node.kind.is_layer2()).partition(|node| node.is_run_elsewhere());
     let mut builder = Builder {
         model,
         numbering,
@@ -36,17 +39,22 @@ pub fn build(model: &Model, numbering: &mut Numbering) -> Result<Graph, GraphErr
         builder.owner = Owner::Link(link.identity.as_str().into());
         builder.link(link);
     }
-    for node in model.nodes.iter().filter(|node| !node.kind.is_layer2()) {
+    for node in &ours {
         builder.owner = Owner::Node(node.name.as_str().into());
         builder.placements(node);
     }
     builder.owner = Owner::Lab;
     builder.loose_ends();
-    for node in model.nodes.iter().filter(|node| !node.kind.is_layer2()) {
+    for node in &ours {
         builder.owner = Owner::Node(node.name.as_str().into());
         builder.configuration(node);
     }
-    Graph::new(model.lab.clone(), builder.objects)
+    let nics = |node: &Node| {
+        let nics = node.interfaces.keys().map(|name| names::in_lab(&model.lab, node.name.as_str(), name.as_str()));
+        (node.name.value.clone(), nics.collect())
+    };
+    let elsewhere = elsewhere.into_iter().map(nics).collect();
+    Ok(Graph::new(model.lab.clone(), builder.objects)?.with_nodes_elsewhere(elsewhere))
 }
 
 /// The place of a node with a stack.
@@ -154,7 +162,7 @@ impl Builder<'_> {
             self.push(Object::Ruleset(Ruleset { number: self.ruleset() }));
         }
         self.push(Object::Jail(Jail { place: Place::Lab, parameters: parent_parameters(stations()) }));
-        for node in stations() {
+        for node in stations().filter(|node| !node.is_run_elsewhere()) {
             self.owner = Owner::Node(node.name.as_str().into());
             let life::Root { objects, parameters: of_root } = life::root(&model.lab, node, roots, self.ruleset());
             objects.into_iter().for_each(|object| self.push(object));

@@ -116,9 +116,12 @@ pub const DEVICES: [&str; 17] = [
 pub const ROOTS: &str = "/var/db/cellblock/roots";
 
 /// Whether the node gets a devfs of its own on its `/dev`: `mount.devfs` of jail(8) says so; by itself a root that we put together
-/// has one, and a given directory has none.
+/// has one, and a given directory has none. What another tool runs gets none from us.
 #[must_use]
 pub fn has_devices(node: &Node) -> bool {
+    if node.is_run_elsewhere() {
+        return false;
+    }
     let by_itself = matches!(node.rootfs.value, RootFs::Layered { .. } | RootFs::Zfs(_));
     match node.jail.get(MOUNT_DEVFS).map(|value| value.as_str()) {
         Some(value) => !node.rootfs.is_host() && !is_no(value),

@@ -8,7 +8,7 @@ mod numbering;
 pub mod object;
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
 use std::net::IpAddr;
 
 use ipnetwork::IpNetwork;
@@ -65,6 +65,8 @@ pub struct Graph {
     /// Hook pairs by each of the nodes they join.
     hooks: HashMap<Name, Vec<NodeIndex>>,
     order: Vec<NodeIndex>,
+    /// Nodes whose jails another tool runs, with their interfaces' names in the lab jail.
+    elsewhere: BTreeMap<NodeName, Vec<Name>>,
 }
 
 impl Graph {
@@ -78,7 +80,37 @@ impl Graph {
             makers: HashMap::new(),
             hooks: HashMap::new(),
             order: Vec::new(),
+            elsewhere: BTreeMap::new(),
         }
+    }
+
+    /// The same, with nodes whose jails another tool runs and the names of their interfaces in the lab jail.
+    #[must_use]
+    pub fn with_nodes_elsewhere(mut self, nodes: BTreeMap<NodeName, Vec<Name>>) -> Self {
+        self.elsewhere = nodes;
+        self
+    }
+
+    /// Places whose jails another tool runs: what is inside is not ours.
+    pub fn places_elsewhere(&self) -> impl Iterator<Item = Place> {
+        self.elsewhere.keys().cloned().map(Place::Node)
+    }
+
+    /// Whether an interface is one that another tool takes out of the lab and brings back as it likes.
+    #[must_use]
+    pub fn is_lent(&self, nic: &str) -> bool {
+        self.elsewhere.values().flatten().any(|name| &**name == nic)
+    }
+
+    /// The interfaces that other tools may have taken out of the lab.
+    pub fn lent(&self) -> impl Iterator<Item = &Nic> {
+        self.elsewhere.values().flatten().filter_map(|name| self.nic(name))
+    }
+
+    /// The interface of that name in the lab jail.
+    #[must_use]
+    pub fn nic(&self, name: &str) -> Option<&Nic> {
+        self.maker(name)?.nics().iter().find(|nic| &*nic.name == name)
     }
 
     /// Finds out what each object needs: of what is not among them, nothing.
@@ -161,7 +193,7 @@ impl Graph {
     pub fn without(&self, places: &BTreeSet<Place>) -> Result<Self, GraphError> {
         let inside = |object: &Object| object.place().is_some_and(|place| places.contains(place));
         let kept = self.graph.node_weights().filter(|(_, object)| !inside(object)).cloned();
-        Self::new(self.lab.clone(), kept.collect())
+        Ok(Self::new(self.lab.clone(), kept.collect())?.with_nodes_elsewhere(self.elsewhere.clone()))
     }
 
     /// Objects that may be made at the same time: each level needs only those before it. Teardown is the reverse.

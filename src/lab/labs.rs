@@ -35,7 +35,7 @@ pub(super) struct Known {
     history: Option<Record>,
     token: String,
     /// What was wanted, now and then.
-    graphs: Vec<Arc<Graph>>,
+    pub(super) graphs: Vec<Arc<Graph>>,
 }
 
 impl Labs<'_> {
@@ -287,6 +287,9 @@ impl Labs<'_> {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Applied, LabError> {
         let known = self.known_lab(lab)?;
+        if known.record.is_some() {
+            self.call_home(lab, &known);
+        }
         let plan = self.plan_removal(lab, &known)?;
         let (record, notes) = match (&known.record, &known.history) {
             (Some(record), _) => (record, Vec::new()),

@@ -180,8 +180,9 @@ fn creates(plan: &Plan, jail: &ObjectId) -> bool {
     plan.steps.iter().any(|planned| made(&planned.step))
 }
 
+/// Whether the lab makes a jail for it.
 fn has_jail(node: &Node) -> bool {
-    matches!(node.kind, NodeKind::Host | NodeKind::Router)
+    matches!(node.kind, NodeKind::Host | NodeKind::Router) && !node.is_run_elsewhere()
 }
 
 /// rc.shutdown is run where a node has files of its own: that of the host would stop what runs on the host.
@@ -197,6 +198,11 @@ fn jails_of(model: &Model, nodes: &[NodeName]) -> Result<BTreeSet<Place>, LabErr
             Place::Host => {
                 let message = format!("node `{node}` is the host itself, which a lab neither starts nor stops");
                 Err(LabError::new(LabErrorKind::NoSuchLab, message))
+            }
+            _ if model.find(node.as_str()).is_some_and(|id| model.node(id).is_run_elsewhere()) => {
+                let message = format!("node `{node}` is run by another tool, which starts and stops it");
+                Err(LabError::new(LabErrorKind::File, message)
+                    .hint("the file leaves its jail to that tool by `jail: { persist: false }`"))
             }
             place => Ok(place),
         })

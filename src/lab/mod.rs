@@ -4,6 +4,7 @@ mod behind;
 mod error;
 mod host;
 mod labs;
+mod lend;
 mod life;
 mod names;
 mod roots;
@@ -18,7 +19,7 @@ use crate::diagnostic::Diagnostic;
 use crate::engine::freebsd::{self, Settings};
 use crate::engine::{Lock, Phase, Records};
 use crate::graph;
-use crate::model::{LabName, Model, NodeName};
+use crate::model::{IfName, LabName, Model, NodeName};
 use crate::plan::{Observed, Plan};
 
 use self::behind::Behind;
@@ -27,8 +28,8 @@ pub use error::{ExecError, LabError, LabErrorKind};
 pub use labs::Labs;
 pub use life::GRACE;
 pub use types::{
-    Access, Applied, ApplyOptions, CommandFailure, EngineKind, LabState, LabSummary, NameRow, Probe, ProbeResult,
-    Progress, RouteDoorKind, SiteOptions,
+    Access, Applied, ApplyOptions, CommandFailure, EngineKind, Handed, LabState, LabSummary, NameRow, Probe,
+    ProbeResult, Progress, RouteDoorKind, SiteOptions,
 };
 
 /// The engine that `--engine auto` means on this system, and one line saying which and why.
@@ -247,6 +248,37 @@ impl Site {
         let record = self.records.read(lab)?.ok_or_else(|| words::no_such_lab(lab))?;
         let graph = graph::build(&record.model, &mut record.numbering.clone())?;
         Ok(names::rows(lab, &graph))
+    }
+
+    /// Brings interfaces of a node that another tool runs into the host's own stack; what is there already stays.
+    ///
+    /// # Errors
+    /// `NoSuchLab` for a lab that is not up, or a node or interface that is not in it; `File` for a node that the lab runs itself;
+    /// `Refused` for an interface that some jail has.
+    pub fn attach(
+        &mut self,
+        lab: &LabName,
+        node: &NodeName,
+        interface: Option<&IfName>,
+        patience: Duration,
+    ) -> Result<Vec<Handed>, LabError> {
+        self.may_change()?;
+        self.inner().attach(lab, node, interface, patience)
+    }
+
+    /// Takes them back into the lab.
+    ///
+    /// # Errors
+    /// As [`Site::attach`].
+    pub fn detach(
+        &mut self,
+        lab: &LabName,
+        node: &NodeName,
+        interface: Option<&IfName>,
+        patience: Duration,
+    ) -> Result<Vec<Handed>, LabError> {
+        self.may_change()?;
+        self.inner().detach(lab, node, interface, patience)
     }
 
     /// Runs a command in a node (in the simulator: one of its built-in ones).

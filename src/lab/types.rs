@@ -218,3 +218,12 @@ impl From<EchoResult> for ProbeResult {
         }
     }
 }
+
+/// An interface that changed hands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Handed {
+    /// What the author calls it: `pc1:eth0`.
+    pub interface: String,
+    /// Its name in the lab jail and on the host.
+    pub name: String,
+}

@@ -216,6 +216,13 @@ fn listed(names: &[String]) -> String {
 pub(super) fn not_run(model: &Model) -> Vec<String> {
     let mut notes = Vec::new();
     for node in &model.nodes {
+        if node.is_run_elsewhere() {
+            notes.push(format!(
+                "node {}: another tool runs its jail; `attach` and `detach` hand over its interfaces",
+                node.name
+            ));
+            continue;
+        }
         for name in node.linux_sysctls.keys() {
             notes.push(format!("node {}: sysctl {name} is Linux's own: not on this engine", node.name));
         }
@@ -230,7 +237,7 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 /// What a simulated machine only keeps account of.
 pub(super) fn not_real(model: &Model) -> Vec<String> {
     let mut notes = Vec::new();
-    for node in &model.nodes {
+    for node in model.nodes.iter().filter(|node| !node.is_run_elsewhere()) {
         for exec in &node.exec {
             notes.push(format!("node {}: exec `{}` is not run in the simulator", node.name, exec.command));
         }

@@ -155,6 +155,15 @@ pub struct Node {
     pub cpus: Option<At<CpuSet>>,
 }
 
+impl Node {
+    /// Whether another tool, such as jail(8), makes the node's jail and ends it: `jail: { persist: false }`. A jail without
+    /// `persist` lives as long as what runs in it, and the lab runs nothing: it has the node's wiring ready, no more.
+    #[must_use]
+    pub fn is_run_elsewhere(&self) -> bool {
+        self.jail.get("persist").is_some_and(|persist| matches!(persist.value.as_str(), "false" | "no" | "0"))
+    }
+}
+
 /// One interface of a node with a stack.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Interface {

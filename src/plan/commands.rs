@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::words::quoted;
 use super::{Plan, Step, words};
 use crate::graph::life::DEVICES;
 use crate::graph::{
@@ -255,27 +256,4 @@ fn birth<'h>(name: &str, from: Option<&'h Hooks>) -> (String, Option<&'h Hook>) 
 
 fn parameters(parameters: &BTreeMap<String, String>) -> String {
     parameters.iter().map(|(name, value)| format!(" {name}={}", quoted(value))).collect()
-}
-
-/// A word as sh(1) takes it.
-fn quoted(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:,@%+=".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', "'\\''"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn words_never_reach_a_shell_unquoted() {
-        assert_eq!(quoted("10.0.0.1/24"), "10.0.0.1/24");
-        assert_eq!(quoted("a b"), "'a b'");
-        assert_eq!(quoted("$(rm -rf /)'"), "'$(rm -rf /)'\\'''");
-        assert_eq!(quoted(""), "''");
-    }
 }

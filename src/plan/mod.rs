@@ -19,6 +19,7 @@ pub use diff::Attribute;
 pub use observed::{Observed, ObservedInterface, ObservedJail, ObservedNode, Scope};
 pub use observed_life::{LifeScope, ObservedClone, ObservedLife, ObservedLimit, ObservedMount};
 pub use step::Step;
+pub use words::quoted;
 
 /// The way from what a kernel holds to what a model wants. Only this module makes one; an engine runs it.
 #[derive(Clone, Debug)]

@@ -24,6 +24,8 @@ pub struct Scope {
     pub host: bool,
     /// Roots, limits and processors to look at.
     pub life: LifeScope,
+    /// Jails that other tools run: not to be looked at.
+    pub elsewhere: BTreeSet<Place>,
 }
 
 impl Scope {
@@ -31,6 +33,10 @@ impl Scope {
     #[must_use]
     pub fn of(graphs: &[&Graph]) -> Self {
         let mut scope = Self::default();
+        let mut elsewhere = graphs.iter().map(|graph| graph.places_elsewhere().collect::<BTreeSet<_>>());
+        // One that is ours in any of them may be there, or is to be there, because of us.
+        let first = elsewhere.next().unwrap_or_default();
+        scope.elsewhere = elsewhere.fold(first, |common, next| common.intersection(&next).cloned().collect());
         for object in graphs.iter().flat_map(|graph| graph.in_order()) {
             match object {
                 Object::Jail(jail) => {
@@ -221,6 +227,14 @@ impl Reader<'_> {
         })
     }
 
+    /// An interface that another tool has taken out of the lab, or is about to: as we made it, for we cannot look there.
+    fn lent(&self, name: &Name) -> Option<Nic> {
+        if self.located.contains_key(name) || !self.known.iter().any(|graph| graph.is_lent(name)) {
+            return None;
+        }
+        self.known.iter().find_map(|graph| graph.nic(name)).cloned()
+    }
+
     /// The interface, if that cloner made it: a name may have passed from an epair to an eiface.
     fn clone_of(&self, cloner: &str, name: &Name) -> Option<Nic> {
         let (place, present) = self.located.get(name)?;
@@ -270,6 +284,9 @@ impl Reader<'_> {
             _ => None,
         });
         let present = seen.interface.as_ref()?;
+        if let Some(nic) = wanted.and_then(|name| self.lent(name)) {
+            return Some(nic);
+        }
         wanted
             .filter(|name| self.located.get(*name).is_some_and(|(_, now)| now == present))
             .and_then(|name| self.nic(name))
@@ -285,8 +302,12 @@ impl Reader<'_> {
         for object in self.known.iter().flat_map(|graph| graph.in_order()) {
             match object {
                 Object::Epair(epair) => {
-                    let [a, b] = [0, 1].map(|end| self.clone_of("epair", &epair.ends[end].name));
-                    if let (Some(a), Some(b)) = (a, b)
+                    let [a, b] = &epair.ends;
+                    let [seen_a, seen_b] = [a, b].map(|end| self.clone_of("epair", &end.name));
+                    // Of a pair with one end away, the other end tells that it exists.
+                    let away_a = seen_b.as_ref().and_then(|_| self.lent(&a.name));
+                    let away_b = seen_a.as_ref().and_then(|_| self.lent(&b.name));
+                    if let (Some(a), Some(b)) = (seen_a.or(away_a), seen_b.or(away_b))
                         && epairs.insert(a.name.clone())
                     {
                         self.push(Object::Epair(Epair { ends: [a, b] }));

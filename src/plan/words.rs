@@ -139,3 +139,27 @@ pub(super) fn jail_name(lab: &str, place: &Place) -> Option<String> {
         Place::Node(node) => Some(format!("{lab}.{node}")),
     }
 }
+
+/// A word as sh(1) takes it.
+#[must_use]
+pub fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:,@%+=".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_never_reach_a_shell_unquoted() {
+        assert_eq!(quoted("10.0.0.1/24"), "10.0.0.1/24");
+        assert_eq!(quoted("a b"), "'a b'");
+        assert_eq!(quoted("$(rm -rf /)'"), "'$(rm -rf /)'\\'''");
+        assert_eq!(quoted(""), "''");
+    }
+}

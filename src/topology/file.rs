@@ -112,7 +112,7 @@ pub struct Node {
     pub routes: Vec<Route>,
     /// Kernel variables by FreeBSD's names, or under `freebsd:` and `linux:`.
     pub sysctls: EngineMap,
-    /// Parameters of the jail, spelt as in jail(8).
+    /// Parameters of the jail, spelt as in jail(8). `persist: false` leaves the jail to another tool: the lab has the wiring ready.
     pub jail: BTreeMap<String, Leaf<String>>,
     /// Free text for people and programs.
     pub labels: BTreeMap<String, Leaf<String>>,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::diagnostic::{At, Diagnostic};
 use crate::graph::is_shaped;
 use crate::graph::life::{MOUNT_DEVFS, has_devices, is_no};
-use crate::model::{Link, Model, Node, NodeKind, RootFs, Shaping, SwitchDriver, Wire};
+use crate::model::{Endpoint, Link, Model, Node, NodeKind, RootFs, Shaping, SwitchDriver, Wire};
 
 /// ng_eiface's largest MTU (`sys/netgraph/ng_eiface.c:171`).
 const EIFACE_MTU: u16 = 9018;
@@ -21,8 +21,10 @@ pub fn check(model: &Model) -> Vec<Diagnostic> {
         check_shaping(link, &mut found);
         check_wire(model, link, &mut found);
         check_mtu(link, &mut found);
+        check_lent(model, link, &mut found);
     }
     check_roots(model, &mut found);
+    check_elsewhere(model, &mut found);
     check_count(model, &mut found);
     found
 }
@@ -148,6 +150,35 @@ fn check_roots(model: &Model, found: &mut Vec<Diagnostic>) {
                     .at(node.rootfs.origin, "the second one")
                     .at(other.rootfs.origin, "the first one")
                     .help("`rootfs: { base: … }` lets nodes share a directory and have devices of their own"),
+            );
+        }
+    }
+}
+
+/// Of an epair one end tells that the other exists; with both of them away nobody would.
+fn check_lent(model: &Model, link: &Link, found: &mut Vec<Diagnostic>) {
+    let elsewhere = |end: &Endpoint| model.node(end.node).is_run_elsewhere();
+    if link.wire == Wire::Epair && link.ends.iter().all(elsewhere) {
+        found.push(
+            Diagnostic::error("E010", format!("both ends of the epair `{}` go to jails of other tools", link.identity))
+                .at(link.origin, "nothing of it would be left in the lab to know it by")
+                .help("leave `type` out: a netgraph node stays in the lab whoever has its interface"),
+        );
+    }
+}
+
+/// What is only done while a jail is made cannot be done for a jail that somebody else makes.
+fn check_elsewhere(model: &Model, found: &mut Vec<Diagnostic>) {
+    for node in model.nodes.iter().filter(|node| node.is_run_elsewhere()) {
+        let made = matches!(node.rootfs.value, RootFs::Layered { .. } | RootFs::Zfs(_)).then_some(node.rootfs.origin);
+        let ours = [("rootfs", made), ("cpus", node.cpus.as_ref().map(|cpus| cpus.origin))];
+        let limits = node.limits.values().map(|limit| ("limits", Some(limit.origin)));
+        for (key, origin) in ours.into_iter().chain(limits) {
+            let Some(origin) = origin else { continue };
+            found.push(
+                Diagnostic::error("E011", format!("`{key}` of node `{}` is for the tool that runs it", node.name))
+                    .at(origin, "the lab makes no jail for it")
+                    .help("leave it out here and say it there; a `rootfs` that is a path may stay"),
             );
         }
     }

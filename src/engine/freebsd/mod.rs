@@ -8,6 +8,7 @@ pub mod doors;
 pub mod faults;
 mod interface;
 mod jail;
+mod lend;
 mod machine;
 mod module;
 mod netgraph;
@@ -42,8 +43,8 @@ use std::time::Duration;
 
 use self::doors::{Doors, ExecuteError, Jid};
 use self::session::Session;
-use super::{Capabilities, Echo, EchoResult, Ending, Engine, EngineError, Exit, NotRun, StepResult, Stream};
-use crate::graph::Place;
+use super::{Capabilities, Echo, EchoResult, Ending, Engine, EngineError, Exit, NotHanded, NotRun, StepResult, Stream};
+use crate::graph::{Nic, Place};
 use crate::model::LabName;
 use crate::plan::{Observed, Plan, Scope, Step};
 
@@ -188,6 +189,14 @@ impl<D: Doors> Engine for FreeBsd<'_, D> {
 
     fn now(&mut self) -> Duration {
         self.doors.now()
+    }
+
+    fn lend(&mut self, nics: &[&Nic], patience: Duration) -> Result<(), NotHanded> {
+        self.hand_out(nics, patience)
+    }
+
+    fn reclaim(&mut self, nics: &[&Nic], patience: Duration) -> Result<(), NotHanded> {
+        self.hand_back(nics, patience)
     }
 
     fn probe(&mut self, echoes: &[Echo]) -> Result<Vec<EchoResult>, EngineError> {

@@ -27,8 +27,9 @@ impl<D: Doors> FreeBsd<'_, D> {
             self.see_jail(&mut observed, scope, Place::Lab, jid)?;
             for (child, jid) in self.children()? {
                 // A jail that is not named as a node can be is somebody else's below ours; it goes with the lab.
-                if let Ok(node) = child.parse() {
-                    self.see_jail(&mut observed, scope, Place::Node(node), jid)?;
+                let Ok(place) = child.parse().map(Place::Node) else { continue };
+                if !scope.elsewhere.contains(&place) {
+                    self.see_jail(&mut observed, scope, place, jid)?;
                 }
             }
         }
