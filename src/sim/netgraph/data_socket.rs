@@ -9,7 +9,7 @@ use super::label::Label;
 use super::socket::{BUFFER, find};
 use crate::abi::Errno;
 use crate::sim::kernel::{Frame, Kernel};
-use crate::sim::sockets::SockId;
+use crate::sim::sockets::{Protocol, SockId};
 
 /// What waits in a data socket: frames with the hooks they came by.
 #[derive(Clone, Debug, Default)]
@@ -77,6 +77,18 @@ pub fn data_receive(kernel: &mut Kernel, sock: SockId) -> Option<(Vec<u8>, Frame
     let (hook, frame) = data.waiting.pop_front()?;
     data.used = data.used.saturating_sub(size(&hook, &frame));
     Some((hook.as_bytes().to_vec(), frame))
+}
+
+/// poll(2) on the control socket or on its data socket: whether something waits.
+#[must_use]
+pub fn is_readable(kernel: &Kernel, sock: SockId, is_data: bool) -> bool {
+    match kernel.sockets.open.get(&sock).map(|socket| &socket.protocol) {
+        Some(Protocol::Netgraph(control)) if is_data => {
+            control.data.as_ref().is_some_and(|data| !data.waiting.is_empty())
+        }
+        Some(Protocol::Netgraph(control)) => control.is_readable(),
+        _ => false,
+    }
 }
 
 /// A frame arrives at a socket's node: up to the data socket, if there is one.

@@ -28,7 +28,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use self::data::data;
-pub use self::data_socket::{data_open, data_receive, data_send};
+pub use self::data_socket::{data_open, data_receive, data_send, is_readable};
 pub use self::node::pipe::TICK;
 pub use self::socket::{ControlSocket, bind, receive, send, set_receive_buffer, socket_close, socket_open};
 pub use self::tags::Tags;
