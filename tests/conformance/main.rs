@@ -121,8 +121,19 @@ fn on_the_simulator(topics: &[Topic]) -> Report {
     report
 }
 
+#[cfg(target_os = "freebsd")]
+fn on_this_kernel(topics: &[Topic]) -> Result<Report, String> {
+    let mut report = Report::default();
+    for topic in topics {
+        let mut doors = cellblock::engine::freebsd::sys::KernelDoors::new();
+        run::topic(&mut doors, topic, &mut report, &mut |title| println!("# {title}"));
+    }
+    Ok(report)
+}
+
+#[cfg(not(target_os = "freebsd"))]
 fn on_this_kernel(_: &[Topic]) -> Result<Report, String> {
-    Err("--kernel: there are no doors to the kernel of this system".to_owned())
+    Err("--kernel: this program was not built for FreeBSD".to_owned())
 }
 
 fn finish(report: &Report, wanted: &Wanted) -> ExitCode {
