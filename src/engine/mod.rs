@@ -10,6 +10,8 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use serde::Serialize;
+
 use crate::abi::Errno;
 use crate::diagnostic::Diagnostic;
 use crate::graph::{Nic, Place};
@@ -30,6 +32,32 @@ pub struct Capabilities {
     pub loaded: Vec<String>,
 }
 
+/// Something that labs may need of a host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Fact {
+    /// What.
+    pub what: &'static str,
+    /// Whether it is there.
+    pub standing: Standing,
+    /// What was found, in words.
+    pub found: String,
+    /// What to do where it is not as it should be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+/// Whether a host has what labs need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Standing {
+    /// It has.
+    Fine,
+    /// Some labs will not do, or not as well.
+    Limited,
+    /// No lab will do.
+    Missing,
+}
+
 /// A kernel that labs are made on, and the engine for it.
 pub trait Backend: fmt::Debug {
     /// A string that changes with every boot of the kernel.
@@ -40,6 +68,11 @@ pub trait Backend: fmt::Debug {
 
     /// Where the machine has the roots of nodes, if that is not beside the records.
     fn roots(&mut self) -> Option<String>;
+
+    /// What the host has for labs, and what it lacks.
+    fn survey(&mut self) -> Vec<Fact> {
+        Vec::new()
+    }
 
     /// What the engine cannot do of a model, or will do otherwise than written.
     fn check(&self, model: &Model) -> Vec<Diagnostic>;

@@ -23,7 +23,7 @@ use crate::model::{IfName, LabName, Model, NodeName};
 use crate::plan::{Observed, Plan};
 
 use self::behind::Behind;
-pub use crate::engine::{Exit, Stream};
+pub use crate::engine::{Exit, Fact, Standing, Stream};
 pub use error::{ExecError, LabError, LabErrorKind};
 pub use labs::Labs;
 pub use life::GRACE;
@@ -38,6 +38,16 @@ pub fn choose_engine() -> (EngineKind, String) {
     match freebsd::sys::open(Settings::default()) {
         Ok(_) => (EngineKind::FreeBsd, "engine freebsd: this kernel has VNET jails, and we are root".to_owned()),
         Err(unusable) => (EngineKind::Sim, format!("engine sim: {}", unusable.message)),
+    }
+}
+
+/// What this host has for the labs of an engine, and what it lacks, also where the engine cannot work at all; nothing where there is
+/// nobody to ask.
+#[must_use]
+pub fn survey(engine: EngineKind) -> Vec<Fact> {
+    match engine {
+        EngineKind::FreeBsd => freebsd::sys::survey(Settings::default()),
+        EngineKind::Linux | EngineKind::Sim => Vec::new(),
     }
 }
 
@@ -279,6 +289,11 @@ impl Site {
     ) -> Result<Vec<Handed>, LabError> {
         self.may_change()?;
         self.inner().detach(lab, node, interface, patience)
+    }
+
+    /// What the kernel behind the site has for labs, and what it lacks.
+    pub fn survey(&mut self) -> Vec<Fact> {
+        self.behind.backend().survey()
     }
 
     /// Runs a command in a node (in the simulator: one of its built-in ones).

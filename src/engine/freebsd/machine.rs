@@ -1,9 +1,9 @@
 //! A FreeBSD kernel behind doors, simulated or real, as labs see it.
 
 use super::doors::Doors;
-use super::{FreeBsd, RouteMeans, check};
+use super::{FreeBsd, RouteMeans, check, survey};
 use crate::diagnostic::Diagnostic;
-use crate::engine::{Backend, Engine};
+use crate::engine::{Backend, Engine, Fact};
 use crate::model::{LabName, Model, System};
 
 /// How the engine is to go about its work.
@@ -35,6 +35,10 @@ impl<D: Doors + std::fmt::Debug> Backend for Machine<D> {
 
     fn roots(&mut self) -> Option<String> {
         self.doors.roots()
+    }
+
+    fn survey(&mut self) -> Vec<Fact> {
+        survey(&mut self.doors, self.settings)
     }
 
     fn check(&self, model: &Model) -> Vec<Diagnostic> {

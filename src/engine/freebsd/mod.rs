@@ -26,7 +26,13 @@ pub mod sys {
     //! There is no FreeBSD kernel on this system.
 
     use super::{Settings, Unusable};
-    use crate::engine::Backend;
+    use crate::engine::{Backend, Fact};
+
+    /// What the kernel of this system has for labs: nothing of what is asked here.
+    #[must_use]
+    pub fn survey(_settings: Settings) -> Vec<Fact> {
+        Vec::new()
+    }
 
     /// The kernel of this system, which is not FreeBSD's.
     ///
@@ -36,6 +42,7 @@ pub mod sys {
         Err(Unusable::elsewhere())
     }
 }
+mod survey;
 mod sysctl;
 
 use std::collections::BTreeMap;
@@ -51,6 +58,7 @@ use crate::plan::{Observed, Plan, Scope, Step};
 pub use admission::{Lack, Unusable, admit};
 pub use check::check;
 pub use machine::{Machine, Settings};
+pub use survey::survey;
 
 /// How addresses and routes travel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -27,7 +27,7 @@ use super::doors::{
 };
 use super::{Machine, Settings, Unusable, admit};
 use crate::abi::{Errno, IoctlArgument, JailParam};
-use crate::engine::Backend;
+use crate::engine::{Backend, Fact};
 
 /// The kernel of this system.
 ///
@@ -37,6 +37,12 @@ pub fn open(settings: Settings) -> Result<Box<dyn Backend>, Unusable> {
     let mut doors = KernelDoors::new();
     admit(&mut doors)?;
     Ok(Box::new(Machine { doors, settings }))
+}
+
+/// What the kernel of this system has for labs, also where the engine cannot work.
+#[must_use]
+pub fn survey(settings: Settings) -> Vec<Fact> {
+    super::survey(&mut KernelDoors::new(), settings)
 }
 
 /// The doors of the kernel we run on.
