@@ -281,3 +281,29 @@ fn graphs_explanations_schema_and_completions_are_there() {
     assert!(sandbox.run(&["completions", "bash"]).expect(0).out.contains("cellblock"));
     assert!(sandbox.run(&["doctor"]).expect(0).out.contains("sim"));
 }
+
+#[test]
+fn interfaces_are_handed_over_between_processes() {
+    let sandbox = Sandbox::new();
+    let lab = WIRE.replace("a: { kind: host }", "a: { kind: host, jail: { persist: false } }");
+    assert_ne!(lab, WIRE);
+    sandbox.write("lab.yaml", &lab);
+    sandbox.run(&["attach", "a@wire"]).expect(66);
+    sandbox.run(&["detach", "a@wire"]).expect(66);
+    sandbox.run(&["up", "-q"]).expect(0);
+    let name = sandbox.run(&["attach", "a@wire"]).expect(0);
+    assert!(name.out.len() == 12 && name.out.starts_with('c') && name.err.is_empty(), "{}{}", name.out, name.err);
+    assert_eq!(sandbox.run(&["attach", "a:eth0@wire"]).expect(0).out, name.out);
+    let json = sandbox.run(&["attach", "a@wire", "--format", "json"]).expect(0);
+    let value: serde_json::Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!((&value[0]["interface"], &value[0]["name"]), (&"a:eth0".into(), &name.out.trim().into()));
+    sandbox.run(&["plan", "--detailed-exitcode"]).expect(0);
+    assert_eq!(sandbox.run(&["detach", "a@wire"]).expect(0).out, "");
+    assert_eq!(sandbox.run(&["attach", "a@wire"]).expect(0).out, name.out);
+    for (what, code) in [("b@wire", 65), ("nobody@wire", 66), ("a:wan0@wire", 66), ("a:@wire", 64), ("A", 64)] {
+        let said = sandbox.run(&["attach", what]).expect(code);
+        assert!(said.out.is_empty() && said.err.starts_with("error: "), "{what}: {}", said.err);
+    }
+    sandbox.run(&["down", "wire", "-q"]).expect(0);
+    sandbox.run(&["detach", "a@wire"]).expect(66);
+}

@@ -1,5 +1,6 @@
 //! Typed calls over a [`Transport`].
 
+use core::time::Duration;
 use std::collections::VecDeque;
 
 use crate::addr::{NodeId, NodePath};
@@ -11,6 +12,7 @@ use crate::generic::{
 use crate::message::{HEADER_LEN, Header, Message, Payload, Request, encode};
 use crate::name::{HookName, NameError, NodeName, TypeName};
 use crate::node::bridge::{self, LinkHook};
+use crate::pipeline::Pipeline;
 use crate::transport::Transport;
 
 /// A message that nobody asked for: an event, or a reply to a call that had failed before it came.
@@ -25,12 +27,14 @@ pub struct Unsolicited {
 /// Calls over one control socket.
 ///
 /// A call sends a request, looks at the errno, and reads the reply, which is there as soon as the request is
-/// handled (`sys/netgraph/netgraph.h:1026`). It never waits: a reply that is not there is an error. Other
-/// messages that are found on the way are kept for [`Client::unsolicited`].
+/// handled (`sys/netgraph/netgraph.h:1026`). Unless it was given a time ([`Client::set_timeout`]) it never waits: a
+/// reply that is not there is an error. Other messages that are found on the way are kept for
+/// [`Client::unsolicited`]. Many requests can be under way at once ([`Client::pipeline`]).
 #[derive(Debug)]
 pub struct Client<T> {
     transport: T,
     token: u32,
+    timeout: Duration,
     request: Vec<u8>,
     reply: Vec<u8>,
     unsolicited: VecDeque<Unsolicited>,
@@ -41,12 +45,25 @@ pub struct Client<T> {
 const MAX_UNSOLICITED: usize = 1024;
 
 /// So many messages are read in search of one reply. No socket buffer holds as many.
-const MAX_SEARCH: usize = 1 << 17;
+pub(crate) const MAX_SEARCH: usize = 1 << 17;
+
+/// The reply to a command that has none: its type has no content, so there is nothing to look for.
+pub(crate) fn nothing<R: Request>() -> Option<R::Reply> {
+    R::Reply::absent().filter(|_| size_of::<R::Reply>() == 0)
+}
 
 impl<T: Transport> Client<T> {
     /// Calls over `transport`.
     pub fn new(transport: T) -> Self {
-        Self { transport, token: 0, request: Vec::new(), reply: Vec::new(), unsolicited: VecDeque::new(), dropped: 0 }
+        Self {
+            transport,
+            token: 0,
+            timeout: Duration::ZERO,
+            request: Vec::new(),
+            reply: Vec::new(),
+            unsolicited: VecDeque::new(),
+            dropped: 0,
+        }
     }
 
     /// The transport.
@@ -59,25 +76,52 @@ impl<T: Transport> Client<T> {
         self.transport
     }
 
+    /// How long a call waits for a reply that is not there when its request was handled; not at all at first. Nodes
+    /// that are asked through others that queue, and sockets in jails under load, may need it. A reply that a command
+    /// may leave out is waited for as well.
+    pub fn set_timeout(&mut self, timeout: Duration) {
+        self.timeout = timeout;
+    }
+
     /// Sends `request` to the node at `path` and reads the reply.
     ///
     /// # Errors
     /// The kernel's errno with what it means for this command, a path that does not fit into a socket address, a
     /// reply that is missing or malformed.
     pub fn call<R: Request>(&mut self, path: &NodePath, request: &R) -> Result<R::Reply, CallError> {
-        let address = path.as_address().map_err(|cause| CallError::path::<R>(path, cause))?;
+        let header = self.next_header::<R>();
+        self.dispatch(path, &header, request)?;
+        match nothing::<R>() {
+            Some(nothing) => Ok(nothing),
+            None => self.find_reply::<R>(path, &header),
+        }
+    }
+
+    /// Many requests, whose replies are collected later and in any order; at most `window` of them, at least one, are
+    /// outstanding at a time.
+    pub fn pipeline(&mut self, window: usize) -> Pipeline<'_, T> {
+        Pipeline::new(self, window)
+    }
+
+    /// The header of the next request: no other one that is under way has its token.
+    pub(crate) fn next_header<R: Request>(&mut self) -> Header {
         // The sign bit stays free, as in libnetgraph (lib/libnetgraph/msg.c:73); 0 is what nodes send unasked.
         self.token = self.token % 0x7fff_ffff + 1;
-        let header = Header::request::<R>(self.token);
+        Header::request::<R>(self.token)
+    }
+
+    /// Encodes a request and sends it.
+    pub(crate) fn dispatch<R: Request>(
+        &mut self,
+        path: &NodePath,
+        header: &Header,
+        request: &R,
+    ) -> Result<(), CallError> {
+        let address = path.as_address().map_err(|cause| CallError::path::<R>(path, cause))?;
         self.request.clear();
-        encode(&mut self.request, &header, request).map_err(|cause| CallError::malformed::<R>(path, cause))?;
+        encode(&mut self.request, header, request).map_err(|cause| CallError::malformed::<R>(path, cause))?;
         self.refuse_deadly_hooks::<R>(path)?;
-        self.transport.send(address, &self.request).map_err(|errno| CallError::refused::<R>(path, errno))?;
-        match R::Reply::absent() {
-            // A reply type without content is that of a command without reply: nothing to look for.
-            Some(nothing) if size_of::<R::Reply>() == 0 => Ok(nothing),
-            _ => self.find_reply::<R>(path, &header),
-        }
+        self.transport.send(address, &self.request).map_err(|errno| CallError::refused::<R>(path, errno))
     }
 
     /// Requests can also be made from names that nobody has checked; these hooks would take the kernel down.
@@ -97,11 +141,10 @@ impl<T: Transport> Client<T> {
     }
 
     fn find_reply<R: Request>(&mut self, path: &NodePath, request: &Header) -> Result<R::Reply, CallError> {
+        let mut time = self.timeout;
         for _ in 0..MAX_SEARCH {
-            let received = self.transport.receive(&mut self.reply);
-            let Some(from) = received.map_err(|errno| CallError::receive::<R>(path, errno))? else {
-                return R::Reply::absent().ok_or_else(|| CallError::no_reply::<R>(path));
-            };
+            let received = self.receive(&mut time).map_err(|errno| CallError::receive::<R>(path, errno))?;
+            let Some(from) = received else { break };
             match Message::parse(&self.reply) {
                 Ok(message) if message.header.answers(request) => {
                     return R::Reply::decode(message.payload).map_err(|cause| CallError::malformed::<R>(path, cause));
@@ -109,15 +152,41 @@ impl<T: Transport> Client<T> {
                 _ => self.keep(from),
             }
         }
-        Err(CallError::no_reply::<R>(path))
+        R::Reply::absent().ok_or_else(|| CallError::no_reply::<R>(path))
     }
 
-    fn keep(&mut self, from: Vec<u8>) {
+    /// Receives into the buffer, waiting for `time` at most, which it takes from it; gives where it came from.
+    pub(crate) fn receive(&mut self, time: &mut Duration) -> Result<Option<Vec<u8>>, crate::Errno> {
+        loop {
+            let received = self.transport.receive(&mut self.reply)?;
+            if received.is_some() || time.is_zero() {
+                return Ok(received);
+            }
+            *time = self.transport.wait(*time)?.unwrap_or(Duration::ZERO);
+        }
+    }
+
+    /// The time that calls wait, and the datagram received last.
+    pub(crate) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    pub(crate) fn datagram(&self) -> &[u8] {
+        &self.reply
+    }
+
+    /// Keeps the datagram received last for [`Self::unsolicited`].
+    pub(crate) fn keep(&mut self, from: Vec<u8>) {
+        let datagram = self.reply.clone();
+        self.keep_datagram(from, datagram);
+    }
+
+    pub(crate) fn keep_datagram(&mut self, from: Vec<u8>, datagram: Vec<u8>) {
         if self.unsolicited.len() == MAX_UNSOLICITED {
             self.unsolicited.pop_front();
             self.dropped += 1;
         }
-        self.unsolicited.push_back(Unsolicited { from, datagram: self.reply.clone() });
+        self.unsolicited.push_back(Unsolicited { from, datagram });
     }
 
     /// The oldest message that nobody asked for, of those met during calls; then of those that wait.
@@ -125,10 +194,18 @@ impl<T: Transport> Client<T> {
     /// # Errors
     /// The errno of the transport.
     pub fn unsolicited(&mut self) -> Result<Option<Unsolicited>, crate::Errno> {
+        self.unsolicited_within(Duration::ZERO)
+    }
+
+    /// The same, waiting for a message to come, for `time` at most: how to listen to what nodes tell.
+    ///
+    /// # Errors
+    /// The errno of the transport.
+    pub fn unsolicited_within(&mut self, time: Duration) -> Result<Option<Unsolicited>, crate::Errno> {
         if let Some(message) = self.unsolicited.pop_front() {
             return Ok(Some(message));
         }
-        let from = self.transport.receive(&mut self.reply)?;
+        let from = self.receive(&mut { time })?;
         Ok(from.map(|from| Unsolicited { from, datagram: core::mem::take(&mut self.reply) }))
     }
 

@@ -37,6 +37,8 @@ pub enum Cause {
     Malformed(Malformed),
     /// The request was handled without error, but no reply came.
     NoReply,
+    /// As many replies as the pipeline's window allows are outstanding; nothing was sent.
+    WindowFull,
 }
 
 impl CallError {
@@ -68,6 +70,10 @@ impl CallError {
         Self::new::<R>(path, Cause::NoReply)
     }
 
+    pub(crate) fn window_full<R: Request>(path: &NodePath) -> Self {
+        Self::new::<R>(path, Cause::WindowFull)
+    }
+
     /// The errno, if the kernel gave one.
     #[must_use]
     pub fn errno(&self) -> Option<Errno> {
@@ -96,6 +102,7 @@ impl fmt::Display for CallError {
             Cause::Hook(hook, cause) => write!(f, "hook `{hook}`: {cause}")?,
             Cause::Malformed(cause) => write!(f, "{cause}")?,
             Cause::NoReply => f.write_str("handled, but no reply came")?,
+            Cause::WindowFull => f.write_str("not sent: too many replies are outstanding")?,
         }
         match self.meaning() {
             Some(meaning) => write!(f, ": {meaning}"),

@@ -31,13 +31,15 @@
 //!   The kernel does not look and would read past its buffer ([`message`]).
 //! - Names and paths that the kernel would refuse, cut, or die of cannot be made ([`name`], [`addr`]).
 //! - Replies are matched by token, command and cookie; messages nobody asked for are kept aside ([`Client`]).
+//! - Many requests can be under way at once, with a bound on the replies outstanding ([`Client::pipeline`]).
 //! - Errors name the command, the path and the errno, and say what the errno means there ([`CallError`]).
 //! - The text form of ngctl(8), read and printed as the kernel does it ([`text`]).
 //! - Encoding appends to a buffer of the caller and allocates nothing else.
 //!
 //! # What it does not
-//! It loads no modules, retries nothing, runs no threads, and never waits for a reply: with netgraph a reply is there
-//! when sending returns, or it will not come. It knows nothing of networks; what a graph is for is up to others.
+//! It loads no modules, runs no threads, retries nothing but what a full receive buffer lost and only reads
+//! ([`Pipeline`]), and waits for a reply only if it is told to ([`Client::set_timeout`]): with netgraph a reply is there
+//! when sending returns, or hardly ever comes. It knows nothing of networks; what a graph is for is up to others.
 //!
 //! Numbers are in the machine's byte order, as the kernel has them; a big-endian FreeBSD is not tested.
 
@@ -53,6 +55,7 @@ mod mac;
 pub mod message;
 pub mod name;
 pub mod node;
+mod pipeline;
 mod sockaddr;
 #[cfg(target_os = "freebsd")]
 pub mod sys;
@@ -68,4 +71,5 @@ pub use explain::explain;
 pub use mac::{MacAddress, ParseMacError};
 pub use message::{Header, Malformed, Message, Payload, Request};
 pub use name::{HookName, InterfaceName, NameError, NodeName, TypeName};
-pub use transport::Transport;
+pub use pipeline::{Pipeline, Ticket};
+pub use transport::{DataTransport, Transport};

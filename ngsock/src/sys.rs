@@ -8,10 +8,12 @@
 use core::time::Duration;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::time::Instant;
 
 use crate::addr::{NodePath, SockaddrNg};
+use crate::message::Message;
 use crate::name::{HookName, NodeName};
-use crate::{Errno, Transport};
+use crate::{DataTransport, Errno, Transport};
 
 /// `NG_DATA`, `NG_CONTROL` (`sys/netgraph/ng_socket.h:50`).
 const NG_DATA: libc::c_int = 1;
@@ -54,9 +56,13 @@ impl ControlSocket {
     /// # Errors
     /// `ENOBUFS` if it is too large.
     pub fn set_receive_buffer(&mut self, bytes: u32) -> Result<(), Errno> {
-        self.socket.set_buffer(libc::SO_RCVBUF, bytes)?;
-        self.socket.receive_len = self.socket.buffer(libc::SO_RCVBUF)?;
-        Ok(())
+        self.socket.set_receive_buffer(bytes)
+    }
+
+    /// What `SO_RCVBUF` is, in bytes.
+    #[must_use]
+    pub fn receive_buffer(&self) -> usize {
+        self.socket.receive_len
     }
 
     /// `SO_SNDBUF`, in bytes: the longest message that can be sent.
@@ -65,6 +71,14 @@ impl ControlSocket {
     /// `ENOBUFS` if it is too large.
     pub fn set_send_buffer(&mut self, bytes: u32) -> Result<(), Errno> {
         self.socket.set_buffer(libc::SO_SNDBUF, bytes)
+    }
+
+    /// What `SO_SNDBUF` is, in bytes.
+    ///
+    /// # Errors
+    /// Those of getsockopt(2).
+    pub fn send_buffer(&self) -> Result<usize, Errno> {
+        self.socket.buffer(libc::SO_SNDBUF)
     }
 
     /// poll(2): waits until a message can be received, for messages that come without having been asked for.
@@ -78,13 +92,22 @@ impl ControlSocket {
 }
 
 impl Transport for ControlSocket {
+    /// A datagram that is no message, or whose header lies about its length, is `EINVAL` and not sent: the kernel would
+    /// believe the header.
     fn send(&mut self, path: &[u8], datagram: &[u8]) -> Result<(), Errno> {
         let address = SockaddrNg::from_text(path).map_err(|_| Errno::ENAMETOOLONG)?;
+        Message::parse(datagram).map_err(|_| Errno::EINVAL)?;
         self.socket.send_to(datagram, Some(&address))
     }
 
     fn receive(&mut self, buffer: &mut Vec<u8>) -> Result<Option<Vec<u8>>, Errno> {
         self.socket.receive_from(buffer)
+    }
+
+    fn wait(&mut self, time: Duration) -> Result<Option<Duration>, Errno> {
+        let begin = Instant::now();
+        let ready = self.socket.wait(Some(time))?;
+        Ok(ready.then(|| time.saturating_sub(begin.elapsed())))
     }
 }
 
@@ -113,6 +136,30 @@ impl DataSocket {
     /// `EAFNOSUPPORT` if the module `ng_socket` is not loaded, `EMFILE`.
     pub fn open() -> Result<Self, Errno> {
         Socket::open(NG_DATA).map(|socket| Self { socket })
+    }
+
+    /// A data socket that was opened elsewhere and passed to this process.
+    ///
+    /// # Errors
+    /// `ENOTSOCK`, `EBADF`.
+    pub fn adopt(descriptor: OwnedFd) -> Result<Self, Errno> {
+        Socket::adopt(descriptor).map(|socket| Self { socket })
+    }
+
+    /// `SO_RCVBUF`, in bytes, 20480 at first: frames that do not fit beside those that wait are lost.
+    ///
+    /// # Errors
+    /// `ENOBUFS` if it is too large.
+    pub fn set_receive_buffer(&mut self, bytes: u32) -> Result<(), Errno> {
+        self.socket.set_receive_buffer(bytes)
+    }
+
+    /// `SO_SNDBUF`, in bytes: the longest frame that can be sent.
+    ///
+    /// # Errors
+    /// `ENOBUFS` if it is too large.
+    pub fn set_send_buffer(&mut self, bytes: u32) -> Result<(), Errno> {
+        self.socket.set_buffer(libc::SO_SNDBUF, bytes)
     }
 
     /// connect(2): becomes the data socket of a control socket's node, best given by its number.
@@ -151,6 +198,26 @@ impl DataSocket {
     /// `EINTR` if a signal came first.
     pub fn wait(&self, time: Option<Duration>) -> Result<bool, Errno> {
         self.socket.wait(time)
+    }
+}
+
+impl DataTransport for DataSocket {
+    fn send_frame(&mut self, hook: &[u8], frame: &[u8]) -> Result<(), Errno> {
+        let address = match hook {
+            [] => None,
+            hook => Some(SockaddrNg::from_text(hook).map_err(|_| Errno::ENAMETOOLONG)?),
+        };
+        self.socket.send_to(frame, address.as_ref())
+    }
+
+    fn receive_frame(&mut self, buffer: &mut Vec<u8>) -> Result<Option<Vec<u8>>, Errno> {
+        self.socket.receive_from(buffer)
+    }
+}
+
+impl From<DataSocket> for OwnedFd {
+    fn from(data: DataSocket) -> Self {
+        data.socket.descriptor
     }
 }
 
@@ -203,6 +270,12 @@ impl Socket {
         Ok(usize::try_from(value).unwrap_or(0))
     }
 
+    fn set_receive_buffer(&mut self, bytes: u32) -> Result<(), Errno> {
+        self.set_buffer(libc::SO_RCVBUF, bytes)?;
+        self.receive_len = self.buffer(libc::SO_RCVBUF)?;
+        Ok(())
+    }
+
     fn set_buffer(&self, option: libc::c_int, bytes: u32) -> Result<(), Errno> {
         let value = libc::c_int::try_from(bytes).map_err(|_| Errno::ENOBUFS)?;
         let len = socklen_of::<libc::c_int>();
@@ -211,17 +284,12 @@ impl Socket {
     }
 
     fn send_to(&self, datagram: &[u8], address: Option<&SockaddrNg>) -> Result<(), Errno> {
-        let address = address.map_or(&[][..], |address| address.as_bytes());
-        // SAFETY: both slices are live and their lengths are given with them; sendto(2) only reads them.
+        let bytes = address.map_or(&[][..], |address| address.as_bytes());
+        let address = if bytes.is_empty() { core::ptr::null() } else { bytes.as_ptr() };
+        // SAFETY: both slices are live and their lengths are given with them, or there is no address and none is
+        // given; sendto(2) only reads them.
         let sent = unsafe {
-            libc::sendto(
-                self.raw(),
-                datagram.as_ptr().cast(),
-                datagram.len(),
-                0,
-                address.as_ptr().cast(),
-                socklen(address),
-            )
+            libc::sendto(self.raw(), datagram.as_ptr().cast(), datagram.len(), 0, address.cast(), socklen(bytes))
         };
         if sent < 0 { Err(last_error()) } else { Ok(()) }
     }

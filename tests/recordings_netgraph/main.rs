@@ -8,7 +8,13 @@
 #![allow(clippy::unwrap_used, reason = "a recording that cannot be read is a failed test")]
 #![expect(clippy::print_stdout, reason = "the figures of a replay are its result")]
 
+#[path = "../../ngsock/examples/ngctl/app/mod.rs"]
+#[allow(dead_code, reason = "of the example only the commands are of use")]
+mod app;
 mod further;
+#[path = "../../ngsock/examples/kernel/mod.rs"]
+#[allow(dead_code, reason = "of the example only the commands are of use")]
+mod kernel;
 mod replay;
 mod shell;
 

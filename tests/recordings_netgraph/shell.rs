@@ -3,13 +3,11 @@
 use cellblock::engine::freebsd::doors::Exit;
 use cellblock::sim::ifnet;
 use cellblock::sim::kernel::VnetId;
-use cellblock::sim::netgraph;
-use cellblock::sim::programs;
-use cellblock::sim::sockets::{Protocol, Socket};
-use ngsock::generic::{ListNodes, NodeList};
-use ngsock::message::{Message, Payload, encode_request};
+use cellblock::sim::{Kernel, programs};
 
-use super::replay::{Replay, open};
+use super::app::session::Session;
+use super::kernel::Simulated;
+use super::replay::Replay;
 
 impl Replay {
     /// Runs a line of commands and compares what they print; `None` if the simulator has not all of them.
@@ -38,7 +36,7 @@ impl Replay {
                 let index = ifnet::create(&mut self.kernel, VnetId::HOST, cloner, None).ok()?;
                 format!("{}\n", self.kernel.interfaces.get(index)?.name)
             }
-            ["ngctl", "list"] => self.list(recorded),
+            ["ngctl", ref words @ ..] => self.ngctl(words, recorded),
             ["ifconfig", ..] => self.program(&words)?,
             _ => return None,
         };
@@ -57,29 +55,29 @@ impl Replay {
         }
     }
 
-    /// `ngctl list`: a process with a socket of its own, named after its number, which the recording knows.
-    fn list(&mut self, recorded: &str) -> String {
-        let name = recorded.split_whitespace().find(|word| word.starts_with("ngctl")).unwrap_or("ngctl1").to_owned();
-        let sock = open(&mut self.kernel);
-        netgraph::bind(&mut self.kernel, sock, format!("{name}\0").as_bytes()).unwrap();
-        let mut request = Vec::new();
-        encode_request(&mut request, 1, &ListNodes).unwrap();
-        netgraph::send(&mut self.kernel, sock, b".:", &request).unwrap();
-        let (_, reply) = netgraph::receive(&mut self.kernel, sock).unwrap();
-        let NodeList(nodes) = NodeList::decode(Message::parse(&reply).unwrap().payload).unwrap();
-        let Some(Socket { protocol: Protocol::Netgraph(control), vnet, .. }) = self.kernel.sockets.open.remove(&sock)
-        else {
-            unreachable!("it was just opened")
-        };
-        netgraph::socket_close(&mut self.kernel, vnet, control);
-        let mut printed = format!("There are {} total nodes:\n", nodes.len());
-        for node in nodes {
-            let name = if node.name.is_empty() { "<unnamed>".to_owned() } else { node.name.to_string() };
-            let (kind, id, hooks) = (node.kind.to_string(), node.id.0, node.hooks);
-            let id = self.recorded_number(id);
-            printed += &format!("  Name: {name:<15} Type: {kind:<15} ID: {id:08x}   Num hooks: {hooks}\n");
+    /// ngctl(8), as the example of ngsock has it: a process with a socket of its own, named after its number, which
+    /// only a listing in the recording knows.
+    fn ngctl(&mut self, words: &[&str], recorded: &str) -> String {
+        let name = recorded.split_whitespace().find(|word| word.starts_with("ngctl") && *word != "ngctl:");
+        let name = name.unwrap_or("ngctl1").as_bytes();
+        let (mut printed, mut complaints) = (Vec::new(), Vec::new());
+        // The example has a kernel for itself.
+        let kernel = std::mem::replace(&mut self.kernel, Kernel::boot(0));
+        let mut simulated = Simulated::prepared(kernel, name).unwrap();
+        let words: Vec<Vec<u8>> = words.iter().map(|word| word.as_bytes().to_vec()).collect();
+        Session::new(&mut simulated, &mut printed, &mut complaints, 0).command(&words).unwrap();
+        self.kernel = simulated.release();
+        let printed = [printed, complaints].map(|text| String::from_utf8(text).unwrap()).concat();
+        printed.split_inclusive('\n').map(|line| self.numbered(line)).collect()
+    }
+
+    /// A line of a listing with the recorded number of its node.
+    fn numbered(&mut self, line: &str) -> String {
+        let parts = line.split_once(" ID: ").and_then(|(before, rest)| Some((before, rest.split_at_checked(8)?)));
+        match parts.and_then(|(before, (id, after))| Some((before, u32::from_str_radix(id, 16).ok()?, after))) {
+            Some((before, id, after)) => format!("{before} ID: {:08x}{after}", self.recorded_number(id)),
+            None => line.to_owned(),
         }
-        printed
     }
 }
 
