@@ -8,19 +8,13 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ngsock::{Errno, Transport};
+use ngsock::{DataTransport, Errno, Transport};
 
-pub use sim::{Simulated, state_file};
+pub use sim::Simulated;
 
 /// A control socket and the data socket of its node.
 #[allow(dead_code, reason = "each example uses its part")]
-pub trait Kernel: Transport {
-    /// sendto(2) on the data socket: a frame out of a hook.
-    fn send_frame(&mut self, hook: &[u8], frame: &[u8]) -> Result<(), Errno>;
-
-    /// recvfrom(2) on the data socket: a frame and the hook it came by, `None` if none waits.
-    fn receive_frame(&mut self, frame: &mut Vec<u8>) -> Result<Option<Vec<u8>>, Errno>;
-
+pub trait Kernel: Transport + DataTransport {
     /// poll(2): what can be read. With `input`, waits until anything can, the standard input included.
     fn poll(&mut self, input: bool) -> io::Result<Ready>;
 
@@ -72,6 +66,12 @@ pub enum Which {
     Fresh,
     /// The simulated one that is kept in a file.
     Kept(PathBuf),
+}
+
+/// The file that is meant by a file or by a state directory of cellblock.
+#[allow(dead_code, reason = "each example uses its part")]
+pub fn state_file(path: PathBuf) -> PathBuf {
+    if path.is_dir() { path.join(sim::IN_DIRECTORY) } else { path }
 }
 
 /// Opens the sockets, within a jail's network stack if one is given; their node gets the name unless that is empty.

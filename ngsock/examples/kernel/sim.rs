@@ -15,12 +15,12 @@ use cellblock::sim::persist::LoadError;
 use cellblock::sim::sockets::SockId;
 use cellblock::sim::{Kernel as Memory, SimDoors, netgraph, persist};
 use ngsock::message::{COMMAND_READONLY, Message};
-use ngsock::{Errno, Transport};
+use ngsock::{DataTransport, Errno, Transport};
 
 use super::{IO_ERROR, Kernel, NO_HOST, Ready, Refusal, no_node};
 
 /// The simulated kernel's file in a state directory of cellblock.
-const IN_DIRECTORY: &str = "sim.kernel";
+pub const IN_DIRECTORY: &str = "sim.kernel";
 
 /// The lock of a state directory.
 const LOCK: &str = "lock";
@@ -43,11 +43,6 @@ pub struct Simulated {
 struct File {
     path: PathBuf,
     _lock: Lock,
-}
-
-/// The file that is meant by a file or a state directory.
-pub fn state_file(path: PathBuf) -> PathBuf {
-    if path.is_dir() { path.join(IN_DIRECTORY) } else { path }
 }
 
 impl Simulated {
@@ -139,7 +134,7 @@ impl Transport for Simulated {
     }
 }
 
-impl Kernel for Simulated {
+impl DataTransport for Simulated {
     fn send_frame(&mut self, hook: &[u8], frame: &[u8]) -> Result<(), Errno> {
         self.changed = true;
         let kernel = &mut self.doors.kernel;
@@ -155,7 +150,9 @@ impl Kernel for Simulated {
             hook
         }))
     }
+}
 
+impl Kernel for Simulated {
     /// Nothing comes by itself, so whoever waits waits for the input.
     fn poll(&mut self, input: bool) -> io::Result<Ready> {
         let ready = Ready { control: self.is_readable(false), data: self.is_readable(true), input: false };

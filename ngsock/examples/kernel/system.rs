@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use ngsock::generic::GetNodeInfo;
 use ngsock::sys::{ControlSocket, DataSocket};
-use ngsock::{Client, Errno, HookName, NodeName, NodePath, Transport};
+use ngsock::{Client, DataTransport, Errno, NodeName, NodePath, Transport};
 
 use super::{Kernel, NO_HOST, Ready, Refusal, SYSTEM_ERROR, error_text, no_node};
 
@@ -121,21 +121,23 @@ impl Transport for System {
     fn receive(&mut self, buffer: &mut Vec<u8>) -> Result<Option<Vec<u8>>, Errno> {
         self.control.receive(buffer)
     }
+
+    fn wait(&mut self, time: Duration) -> Result<Option<Duration>, Errno> {
+        Transport::wait(&mut self.control, time)
+    }
+}
+
+impl DataTransport for System {
+    fn send_frame(&mut self, hook: &[u8], frame: &[u8]) -> Result<(), Errno> {
+        self.data.send_frame(hook, frame)
+    }
+
+    fn receive_frame(&mut self, buffer: &mut Vec<u8>) -> Result<Option<Vec<u8>>, Errno> {
+        self.data.receive_frame(buffer)
+    }
 }
 
 impl Kernel for System {
-    fn send_frame(&mut self, hook: &[u8], frame: &[u8]) -> Result<(), Errno> {
-        if hook.is_empty() {
-            return Err(Errno::EDESTADDRREQ);
-        }
-        let hook = HookName::new(hook).map_err(|_| Errno::EHOSTUNREACH)?;
-        self.data.send(&hook, frame)
-    }
-
-    fn receive_frame(&mut self, frame: &mut Vec<u8>) -> Result<Option<Vec<u8>>, Errno> {
-        self.data.receive(frame)
-    }
-
     fn poll(&mut self, input: bool) -> io::Result<Ready> {
         let descriptors = [self.control.as_fd().as_raw_fd(), self.data.as_fd().as_raw_fd(), libc::STDIN_FILENO];
         let mut polled = descriptors.map(|fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 });

@@ -9,7 +9,7 @@ use std::time::Duration;
 use ngsock::generic::{self, BinaryToText, Enclosed, TextToBinary};
 use ngsock::message::{Header, Message, Payload, Request, encode, encode_reply};
 use ngsock::name::Name;
-use ngsock::{Errno, Transport};
+use ngsock::{DataTransport, Errno, Transport};
 use serde_json::Value;
 
 use crate::Screen;
@@ -108,7 +108,7 @@ impl Transport for Recorded<'_> {
     }
 }
 
-impl Kernel for Recorded<'_> {
+impl DataTransport for Recorded<'_> {
     fn send_frame(&mut self, _: &[u8], _: &[u8]) -> Result<(), Errno> {
         Err(Errno::ENOTCONN)
     }
@@ -116,7 +116,9 @@ impl Kernel for Recorded<'_> {
     fn receive_frame(&mut self, _: &mut Vec<u8>) -> Result<Option<Vec<u8>>, Errno> {
         Ok(None)
     }
+}
 
+impl Kernel for Recorded<'_> {
     fn poll(&mut self, _: bool) -> io::Result<Ready> {
         Ok(Ready::default())
     }

@@ -26,7 +26,11 @@ pub fn msg(session: &mut Session<'_>, words: Words<'_>) -> io::Result<Outcome> {
     let sent = enclosed(&command.join(&b' ')).and_then(|text| {
         let message = session.call(path, &TextToBinary(text))?;
         let header = Header { token: session.next_token(), ..*message.header() };
-        session.send(path, &header, &message.payload().to_vec()).map(|()| header)
+        session.send(path, &header, &message.payload().to_vec())?;
+        if is_answered(&header) {
+            session.wait()?;
+        }
+        Ok(header)
     });
     let header = match sent {
         Ok(header) => header,

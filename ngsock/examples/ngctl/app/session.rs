@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::fmt::{self, Arguments};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read as _, Write};
+use std::time::Duration;
 
 use ngsock::message::{COMMAND_HAS_REPLY, FLAG_REPLY, Header, Message, Payload, Request, encode};
 use ngsock::{Errno, Malformed, NodeId};
@@ -28,6 +29,9 @@ const MOST_WORDS: usize = 511;
 
 /// Longer lines are not read, in bytes.
 const LONGEST_LINE: u64 = 1 << 20;
+
+/// How long a reply that must come may take; hardly any takes longer than its request.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// So many messages that nobody asked for are kept until they are shown.
 const MOST_STRAYS: usize = 1024;
@@ -180,7 +184,15 @@ impl<'a> Session<'a> {
     }
 
     fn reply<T: Payload>(&mut self, request: &Header, absent: Option<T>) -> Result<T, Failure> {
-        while let Some(received) = self.receive()? {
+        let mut patience = if is_answered(request) { PATIENCE } else { Duration::ZERO };
+        loop {
+            let Some(received) = self.receive()? else {
+                match self.kernel.wait(patience).map_err(Failure::Receive)? {
+                    Some(left) => patience = left,
+                    None => return absent.ok_or(Failure::Receive(Errno::EAGAIN)),
+                }
+                continue;
+            };
             match Message::parse(&received.datagram) {
                 Ok(message) if message.header.answers(request) => {
                     return T::decode(message.payload).map_err(Failure::Malformed);
@@ -189,7 +201,6 @@ impl<'a> Session<'a> {
                 _ => self.strays.push_back(received),
             }
         }
-        absent.ok_or(Failure::Receive(Errno::EAGAIN))
     }
 
     /// Sends a message.
@@ -203,6 +214,14 @@ impl<'a> Session<'a> {
             let _ = self.debug.failure(self.err, &format!("sendto({})", String::from_utf8_lossy(path)), errno);
             Failure::Send(errno)
         })
+    }
+
+    /// Waits for a message, where one must come.
+    pub fn wait(&mut self) -> Result<(), Failure> {
+        if self.strays.is_empty() {
+            self.kernel.wait(PATIENCE).map_err(Failure::Receive)?;
+        }
+        Ok(())
     }
 
     /// The next message that waits.
