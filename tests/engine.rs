@@ -130,6 +130,16 @@ topology:
 "#;
 
 #[test]
+fn a_lab_is_up_when_its_spanning_tree_stands() {
+    let mut world = World::new(RouteMeans::Netlink);
+    let model = model(MIXED);
+    world.up(&model);
+    let seen = world.labs().observe(&model.lab).unwrap();
+    assert_eq!(seen.members.len(), 2);
+    assert_eq!(seen.discarding, [].into(), "a port is not forwarding yet");
+}
+
+#[test]
 fn the_host_itself_gets_an_end_and_gets_rid_of_it() {
     comes_and_goes(SELF);
 }

@@ -12,6 +12,9 @@ use crate::plan::{self, Observed, Plan, Scope};
 
 /// How often and how long at a time to wait for addresses that are being probed for.
 const SETTLING_ROUNDS: usize = 8;
+/// The same for ports that a spanning tree keeps waiting: in all, twice its forward delay of 15 s and a margin.
+const SPANNING_ROUNDS: usize = 14;
+const SPANNING_PAUSE: std::time::Duration = std::time::Duration::from_secs(3);
 const SETTLING_PAUSE: std::time::Duration = std::time::Duration::from_millis(1050);
 
 /// Labs of one kernel, with their records.
@@ -173,7 +176,7 @@ impl Labs<'_> {
             notes.extend(capabilities.loaded.iter().map(|name| format!("module {name} was loaded and stays")));
             self.run_plan(plan, &known, previous.as_ref(), options, progress)?;
             progress(Progress::Verifying);
-            self.verify(plan, &known, previous.as_ref(), progress)?;
+            notes.extend(self.verify(plan, &known, previous.as_ref(), progress)?);
         }
         self.records.write(lab, &Record { phase: Phase::Up, before: None, ..record })?;
         Ok(Applied { steps: plan.steps.len(), nodes: model.nodes.len(), links: model.links.len(), notes })
@@ -197,18 +200,19 @@ impl Labs<'_> {
         Err(self.restore(plan, known, previous, error))
     }
 
-    /// Reads back and compares. Addresses that the kernel still probes for get their time.
+    /// Reads back and compares. Addresses that the kernel still probes for get their time, and spanning trees theirs:
+    /// a lab is up when frames pass. Gives what should be said of ports that took longer.
     fn verify(
         &mut self,
         plan: &Plan,
         known: &Known,
         previous: Option<&Record>,
         progress: &mut dyn FnMut(Progress),
-    ) -> Result<(), LabError> {
-        let mut wrong = Vec::new();
-        for round in 0..SETTLING_ROUNDS {
+    ) -> Result<Option<String>, LabError> {
+        let (mut wrong, mut pause) = (Vec::new(), SETTLING_PAUSE);
+        for round in 0..SPANNING_ROUNDS {
             if round > 0 {
-                self.engine(&plan.lab, known).wait(SETTLING_PAUSE);
+                self.engine(&plan.lab, known).wait(pause);
             }
             let looked = self.observe_known(&plan.lab, known);
             let (observed, seen) = match looked {
@@ -221,9 +225,14 @@ impl Labs<'_> {
                 break;
             }
             wrong = words::unusable(&observed);
-            if wrong.is_empty() {
-                return Ok(());
+            let last = round + 1 == SPANNING_ROUNDS;
+            if wrong.is_empty() && (last || observed.discarding.is_empty()) {
+                return Ok(words::discarding(&observed));
             }
+            if !wrong.is_empty() && round + 1 >= SETTLING_ROUNDS {
+                break;
+            }
+            pause = if wrong.is_empty() { SPANNING_PAUSE } else { SETTLING_PAUSE };
         }
         let error = LabError::new(
             LabErrorKind::Refused,

@@ -136,6 +136,12 @@ pub(super) fn unusable(observed: &Observed) -> Vec<String> {
         .collect()
 }
 
+/// Ports that a spanning tree has kept waiting for longer than it should take.
+pub(super) fn discarding(observed: &Observed) -> Option<String> {
+    let ports: Vec<String> = observed.discarding.iter().map(ToString::to_string).collect();
+    (!ports.is_empty()).then(|| format!("the spanning tree does not let these ports forward yet: {}", some_of(&ports)))
+}
+
 /// The first few of a list.
 pub(super) fn some_of(list: &[String]) -> String {
     const SHOWN: usize = 5;

@@ -68,6 +68,9 @@ pub struct Observed {
     pub interfaces: BTreeMap<Place, BTreeMap<Name, ObservedInterface>>,
     /// Members of if_bridges of the lab jail, and whether they take part in the spanning tree.
     pub members: BTreeMap<Name, BTreeMap<Name, bool>>,
+    /// Ports, `BRIDGE:MEMBER`, that the spanning tree is going to let forward and has not yet.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub discarding: BTreeSet<Name>,
     /// Routes through a gateway, by place.
     #[serde(serialize_with = "by_text")]
     pub routes: BTreeMap<Place, BTreeMap<IpNetwork, IpAddr>>,

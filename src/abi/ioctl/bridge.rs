@@ -149,7 +149,18 @@ pub struct Member {
     pub vlan_protocol: u16,
 }
 
+/// `BSTP_IFSTATE_FORWARDING` (`sys/net/bridgestp.h`).
+const STATE_FORWARDING: u8 = 3;
+/// `BSTP_ROLE_ROOT` and `BSTP_ROLE_DESIGNATED`: what carries frames once the tree stands.
+const ROLES_THAT_FORWARD: [u8; 2] = [1, 2];
+
 impl Member {
+    /// Whether the spanning tree means this port to forward and does not let it yet.
+    #[must_use]
+    pub fn is_about_to_forward(&self) -> bool {
+        self.flags & IFBIF_STP != 0 && ROLES_THAT_FORWARD.contains(&self.role) && self.state != STATE_FORWARDING
+    }
+
     /// Reads one `ifbreq`; `None` if it is too short or the name not terminated.
     #[must_use]
     pub fn read(bytes: &[u8]) -> Option<Self> {

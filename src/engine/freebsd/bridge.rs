@@ -34,16 +34,15 @@ impl<D: Doors> FreeBsd<'_, D> {
         }
     }
 
-    /// The members of a bridge, and whether they take part in the spanning tree.
-    pub(super) fn members(&mut self, session: &mut Session, of: &str) -> Result<Vec<(String, bool)>, EngineError> {
+    /// The members of a bridge.
+    pub(super) fn members(&mut self, session: &mut Session, of: &str) -> Result<Vec<bridge::Member>, EngineError> {
         let asked = self.control(session, of, bridge::members(name(of)?, 0))?;
         let room = bridge::list_bytes_of(&asked).unwrap_or(0) / bridge::IFBREQ;
         if room == 0 {
             return Ok(Vec::new());
         }
         let found = self.control(session, of, bridge::members(name(of)?, room))?;
-        let members = bridge::members_of(&found)
-            .ok_or_else(|| EngineError::strange(of, "BRDGGIFS", "the kernel's list of members cannot be read"))?;
-        Ok(members.into_iter().map(|member| (member.name, member.flags & IFBIF_STP != 0)).collect())
+        bridge::members_of(&found)
+            .ok_or_else(|| EngineError::strange(of, "BRDGGIFS", "the kernel's list of members cannot be read"))
     }
 }

@@ -12,6 +12,7 @@ use super::doors::{Doors, SocketKind};
 use super::netgraph::{failed, settings};
 use super::session::Session;
 use crate::abi::flags::{IFF_UP, IN6_IFF_DUPLICATED, IN6_IFF_TENTATIVE};
+use crate::abi::ioctl::bridge::{IFBIF_STP, Member};
 use crate::engine::EngineError;
 use crate::graph::{Hook, Name, Place};
 use crate::model::Mac;
@@ -133,8 +134,10 @@ impl<D: Doors> FreeBsd<'_, D> {
             .collect();
         for bridge in bridges {
             let members = self.members(session, &bridge)?;
-            let members = members.into_iter().map(|(name, stp)| (Name::from(name), stp)).collect();
-            observed.members.insert(bridge, members);
+            let waiting = members.iter().filter(|member| member.is_about_to_forward());
+            observed.discarding.extend(waiting.map(|member| Name::from(format!("{bridge}:{}", member.name))));
+            let stp = |member: &Member| (Name::from(member.name.as_str()), member.flags & IFBIF_STP != 0);
+            observed.members.insert(bridge, members.iter().map(stp).collect());
         }
         Ok(())
     }
