@@ -45,7 +45,8 @@ pub const NAMES: [&str; 8] = ["arp", "ifconfig", "ndp", "netstat", "ping", "ping
 /// Runs `command` in the jail `jid`, whose stack is `vnet`.
 ///
 /// # Errors
-/// [`ExecuteError::NotFound`] for any program not in [`NAMES`].
+/// [`ExecuteError::NotFound`] for any program not in [`NAMES`]; [`ExecuteError::NotExecutable`] for the root directory, the one
+/// file that is sure to be there.
 pub fn run(
     kernel: &mut Kernel,
     vnet: VnetId,
@@ -54,6 +55,9 @@ pub fn run(
     output: &mut dyn FnMut(Stream, &[u8]),
 ) -> Result<Exit, ExecuteError> {
     let Some((path, arguments)) = command.split_first() else { return Err(ExecuteError::NotFound) };
+    if !path.is_empty() && path.chars().all(|c| c == '/') {
+        return Err(ExecuteError::NotExecutable);
+    }
     let Some(name) = program(path) else { return Err(ExecuteError::NotFound) };
     let mut shell = Shell { kernel, vnet, jid, output };
     let code = match name {
