@@ -116,10 +116,18 @@ pub enum Verb {
     /// Remove a lab; needs no file
     #[command(visible_alias = "destroy")]
     Down(TargetArgs),
+    /// Make stopped nodes run again, with everything they had
+    Start(NodesArgs),
+    /// End what runs in nodes and remove their jails; wires and files stay
+    Stop(StopArgs),
+    /// Stop nodes and start them again
+    Restart(StopArgs),
     /// Show a lab as the kernel holds it
     Inspect(InspectArgs),
     /// Run a command in a node
     Exec(ExecArgs),
+    /// Open a shell in a node
+    Shell(ShellArgs),
     /// Run the checks of the file on the running lab
     Test(TestArgs),
     /// Draw the topology
@@ -183,6 +191,42 @@ pub struct UpArgs {
     /// The topology file.
     #[command(flatten)]
     pub target: TargetArgs,
+    /// Do not run the `exec` commands of the file
+    #[arg(long)]
+    pub no_exec: bool,
+}
+
+/// Nodes of one lab.
+#[derive(Args, Clone, Debug)]
+pub struct NodesArgs {
+    /// The nodes, or NODE@LAB
+    #[arg(value_name = "NODE", required = true)]
+    pub nodes: Vec<String>,
+    /// Do not run the `exec` commands of the file
+    #[arg(long)]
+    pub no_exec: bool,
+}
+
+/// Arguments of `stop` and `restart`.
+#[derive(Args, Clone, Debug)]
+pub struct StopArgs {
+    /// The nodes.
+    #[command(flatten)]
+    pub nodes: NodesArgs,
+    /// How long processes may take to end before they are killed, 10s if not given
+    #[arg(long, value_name = "TIME")]
+    pub grace: Option<String>,
+}
+
+/// Arguments of `shell`.
+#[derive(Args, Clone, Debug)]
+pub struct ShellArgs {
+    /// The node, or NODE@LAB
+    #[arg(value_name = "NODE")]
+    pub node: String,
+    /// What to run on a terminal in the node, /bin/sh if not given
+    #[arg(value_name = "COMMAND", trailing_var_arg = true, allow_hyphen_values = true)]
+    pub command: Vec<String>,
 }
 
 /// Arguments of `inspect`.

@@ -20,4 +20,5 @@ pub mod netlink;
 pub mod output;
 pub mod plan;
 pub mod sim;
+pub mod terminal;
 pub mod topology;

@@ -25,7 +25,11 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("lab", &["abi", "diagnostic", "engine", "graph", "model", "plan", "sim"]),
     ("checks", &["diagnostic", "lab", "model"]),
     ("output", &["diagnostic", "topology::source"]),
-    ("commands", &["checks", "cli", "diagnostic", "export", "graph", "lab", "model", "output", "plan", "topology"]),
+    ("terminal", &[]),
+    (
+        "commands",
+        &["checks", "cli", "diagnostic", "export", "graph", "lab", "model", "output", "plan", "terminal", "topology"],
+    ),
 ];
 
 /// Crates with one home, and the folders or files that are it.
@@ -36,6 +40,7 @@ const ONE_HOME: &[(&[&str], &[&str])] = &[
     (&["netlink_packet_core", "netlink_packet_route"], &["src/netlink/"]),
     (&["clap", "clap_complete"], &["src/cli.rs", "src/main.rs", "src/commands/"]),
     (&["libc", "nix"], &["src/engine/freebsd/sys", "src/engine/linux/sys", "ngsock/src/sys.rs", "src/main.rs"]),
+    (&["rustix", "signal_hook"], &["src/terminal/"]),
     (&["anyhow"], &["src/main.rs"]),
 ];
 

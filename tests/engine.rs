@@ -192,7 +192,7 @@ fn modules_are_loaded_only_when_allowed() {
     let before = picture(&mut world.machine.doors);
     let plan = world.labs().plan(&model).unwrap();
     let error = world.labs().apply(&plan, &model, &ApplyOptions { timeout: None }, &mut |_| {}).unwrap_err();
-    assert_eq!(error.kind, LabErrorKind::Refused, "{error:#?}");
+    assert_eq!(error.kind, LabErrorKind::BadState, "{error:#?}");
     for module in ["ng_socket", "ng_eiface", "ng_pipe", "if_bridge"] {
         assert!(error.message.contains(module), "{}", error.message);
         assert!(error.hint.as_ref().unwrap().contains(module), "{error:#?}");

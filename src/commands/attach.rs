@@ -28,7 +28,7 @@ pub(super) fn run(context: &mut Context<'_>, args: &HandArgs, direction: Directi
     let target::NodeRef { node, lab } = target::node_ref(&node)?;
     let lab = match lab {
         Some(lab) => lab,
-        None => super::exec::lab_in_sight(context)?,
+        None => super::sight::lab_of(context, None)?,
     };
     let mut site = site::open(context, Some(&lab), Access::Change)?;
     let outcome = match direction {

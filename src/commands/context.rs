@@ -84,11 +84,7 @@ impl<'a> Context<'a> {
 
     /// `--timeout`.
     pub(super) fn timeout(&self) -> Result<Option<Duration>, Failure> {
-        let Some(text) = &self.global.timeout else { return Ok(None) };
-        let Delay(nanoseconds) = text.parse().map_err(|error| {
-            Failure::usage(format!("--timeout: {error}")).hint("write a number and a unit, such as 30s or 500ms")
-        })?;
-        Ok(Some(Duration::from_nanos(nanoseconds)))
+        self.global.timeout.as_deref().map(|text| duration("--timeout", text)).transpose()
     }
 
     /// `--route-door`.
@@ -135,6 +131,14 @@ impl<'a> Context<'a> {
             .result(text.map_err(|error| Failure::new(Status::Bug, format!("cannot write the result: {error}")))?);
         Ok(())
     }
+}
+
+/// The time that an option says.
+pub(super) fn duration(option: &str, text: &str) -> Result<Duration, Failure> {
+    let Delay(nanoseconds) = text.parse().map_err(|error| {
+        Failure::usage(format!("{option}: {error}")).hint("write a number and a unit, such as 30s or 500ms")
+    })?;
+    Ok(Duration::from_nanos(nanoseconds))
 }
 
 fn wrong_format(asked: Format, offered: &[Format]) -> Failure {

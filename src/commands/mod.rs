@@ -10,8 +10,11 @@ mod explain;
 mod export;
 mod graph;
 mod inspect;
+mod life;
 mod plan;
 mod schema;
+mod shell;
+mod sight;
 mod site;
 mod target;
 mod test;
@@ -37,7 +40,11 @@ pub fn run(cli: &Cli, environment: &mut Environment, printer: &mut Printer) -> R
         Verb::Up(args) => up::run(&mut context, args),
         Verb::Down(args) => down::run(&mut context, args),
         Verb::Inspect(args) => inspect::run(&mut context, args),
+        Verb::Start(args) => life::start(&mut context, args),
+        Verb::Stop(args) => life::stop(&mut context, args),
+        Verb::Restart(args) => life::restart(&mut context, args),
         Verb::Exec(args) => exec::run(&mut context, args),
+        Verb::Shell(args) => shell::run(&mut context, args),
         Verb::Test(args) => test::run(&mut context, args),
         Verb::Graph(args) => graph::run(&mut context, args),
         Verb::Explain(args) => explain::run(&mut context, args),

@@ -19,6 +19,14 @@ pub(super) fn open(context: &mut Context<'_>, lab: Option<&LabName>, access: Acc
     open_at(context, engine, state_dir, access)
 }
 
+/// Opens the site of a lab to run something in it. On a real kernel that changes nothing of ours, and others may work on the lab
+/// meanwhile; a simulated kernel is only kept by who holds it.
+pub(super) fn open_to_run(context: &mut Context<'_>, lab: &LabName) -> Result<Site, Failure> {
+    let (engine, state_dir) = place(context, Some(lab))?;
+    let access = if engine == EngineKind::Sim { Access::Change } else { Access::Look };
+    open_at(context, engine, state_dir, access)
+}
+
 /// Opens the site of an engine, whatever was asked for.
 pub(super) fn open_as(context: &mut Context<'_>, engine: EngineKind, access: Access) -> Result<Site, Failure> {
     let state_dir = context.state_dir(engine)?;

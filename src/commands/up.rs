@@ -6,18 +6,22 @@ use super::context::Context;
 use super::site;
 use super::topology::{self, Topology};
 use crate::cli::{Format, UpArgs};
-use crate::lab::{Access, Applied, ApplyOptions, Progress, Site};
+use crate::lab::{Access, Applied, ApplyOptions, CommandFailure, Progress, Site};
+use crate::model::Model;
 use crate::output::{Failure, Printer, Status, amount};
-use crate::plan::Counts;
+use crate::plan::Plan;
 
 pub(super) fn run(context: &mut Context<'_>, args: &UpArgs) -> Result<Status, Failure> {
     let format = context.format(&[Format::Table, Format::Json, Format::Yaml])?;
     let options = ApplyOptions { timeout: context.timeout()? };
     let topology = topology::load_target(context, &args.target)?;
     let mut site = site::open(context, Some(&topology.model.lab), Access::Change)?;
-    let outcome = bring_up(&mut site, &topology, &options, context.printer);
+    let outcome = bring_up(&mut site, &topology, &options, context.printer).and_then(|(plan, applied)| {
+        let failures = run_commands(&mut site, &plan, &topology.model, args.no_exec, context.printer)?;
+        Ok((plan.counts(), applied, failures))
+    });
     let engine = site.engine();
-    let (counts, applied) = site::close(site, outcome)?;
+    let (counts, applied, failures) = site::close(site, outcome)?;
     tell_notes(context.printer, &applied);
     let lab = &topology.model.lab;
     let seconds = context.seconds();
@@ -30,11 +34,71 @@ pub(super) fn run(context: &mut Context<'_>, args: &UpArgs) -> Result<Status, Fa
     } else {
         let value = json!({
             "lab": lab, "engine": engine.name(), "seconds": seconds, "nodes": applied.nodes, "links": applied.links,
-            "steps": applied.steps, "plan": counts, "notes": applied.notes,
+            "steps": applied.steps, "plan": counts, "notes": applied.notes, "failed_commands": failures,
         });
         context.print_value(format, &value)?;
     }
-    Ok(Status::Done)
+    Ok(if failures.is_empty() { Status::Done } else { Status::CheckFailed })
+}
+
+/// Runs the commands of the file in the nodes that are new, each line of output with its node; names those that failed.
+pub(super) fn run_commands(
+    site: &mut Site,
+    plan: &Plan,
+    model: &Model,
+    no_exec: bool,
+    printer: &mut Printer,
+) -> Result<Vec<CommandFailure>, Failure> {
+    if no_exec || plan.steps.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut lines = Lines::default();
+    let ran = site.run_commands(plan, model, &mut |node, _, bytes| lines.add(node.as_str(), bytes, printer));
+    lines.finish(printer);
+    let failures = ran.map_err(site::failure)?;
+    for CommandFailure { node, command, why } in &failures {
+        printer.warning(format!("node {node}: `{command}` {why}"));
+    }
+    Ok(failures)
+}
+
+/// Output of commands, cut into lines that say whose they are.
+#[derive(Default)]
+struct Lines {
+    node: String,
+    begun: Vec<u8>,
+}
+
+impl Lines {
+    /// Longest line that is waited for.
+    const LONGEST: usize = 8 << 10;
+
+    fn add(&mut self, node: &str, bytes: &[u8], printer: &mut Printer) {
+        if self.node != node {
+            self.finish(printer);
+            node.clone_into(&mut self.node);
+        }
+        for byte in bytes {
+            match byte {
+                b'\n' => self.say(printer),
+                byte => self.begun.push(*byte),
+            }
+            if self.begun.len() >= Self::LONGEST {
+                self.say(printer);
+            }
+        }
+    }
+
+    fn say(&mut self, printer: &mut Printer) {
+        printer.progress(format!("{}: {}", self.node, String::from_utf8_lossy(&self.begun)));
+        self.begun.clear();
+    }
+
+    fn finish(&mut self, printer: &mut Printer) {
+        if !self.begun.is_empty() {
+            self.say(printer);
+        }
+    }
 }
 
 fn bring_up(
@@ -42,14 +106,14 @@ fn bring_up(
     topology: &Topology,
     options: &ApplyOptions,
     printer: &mut Printer,
-) -> Result<(Counts, Applied), Failure> {
+) -> Result<(Plan, Applied), Failure> {
     let failed = |error| site::file_failure(error, topology.findings.sources.clone());
     let plan = site.plan(&topology.model).map_err(failed)?;
     let mut teller = Teller::new(printer);
     let applied = site.apply(&plan, Some(&topology.model), options, &mut |progress| teller.tell(progress));
     let applied = applied.map_err(failed)?;
     teller.finish();
-    Ok((plan.counts(), applied))
+    Ok((plan, applied))
 }
 
 /// Tells what is going on: a level of steps is told when it is done, with how many steps are done by then.

@@ -1,7 +1,9 @@
 //! Programs run in a node: what they write and how they end.
 
 use std::collections::BTreeSet;
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
+use std::{fmt, io};
 
 use super::EngineError;
 use crate::graph::Place;
@@ -31,6 +33,18 @@ pub enum Exit {
     Code(u8),
     /// The signal that ended it.
     Signal(u8),
+}
+
+/// A program that was started and has to be waited for.
+pub trait Running: fmt::Debug {
+    /// Becomes readable, or hangs up, when the program has ended.
+    fn ended(&self) -> BorrowedFd<'_>;
+
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// It cannot be waited for.
+    fn wait(self: Box<Self>) -> io::Result<Exit>;
 }
 
 /// Why a program did not run in a place.

@@ -8,6 +8,7 @@ mod run;
 
 use std::fmt;
 use std::net::IpAddr;
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -18,7 +19,7 @@ use crate::graph::{Nic, Place};
 use crate::model::{IfName, LabName, Model, NodeName, System};
 use crate::plan::{Observed, Plan, Scope, Step};
 
-pub use execute::{Ending, Exit, NotRun, Stream};
+pub use execute::{Ending, Exit, NotRun, Running, Stream};
 pub use lock::{Lock, LockError};
 pub use record::{Phase, Record, RecordError, Records};
 pub use run::{Event, RunError, run, run_forward};
@@ -152,6 +153,17 @@ pub trait Engine {
         command: &[String],
         output: &mut dyn FnMut(Stream, &[u8]),
     ) -> Result<Exit, NotRun>;
+
+    /// Starts a program in a place, in a session of its own with `terminal` as its controlling terminal and its three streams.
+    ///
+    /// # Errors
+    /// Why it could not be run.
+    fn start_on(
+        &mut self,
+        place: &Place,
+        command: &[String],
+        terminal: BorrowedFd<'_>,
+    ) -> Result<Box<dyn Running>, NotRun>;
 }
 
 /// Why interfaces were not handed over.

@@ -1,11 +1,14 @@
 //! Labs over the doors of one kernel: what a site does, whatever is behind the doors.
 
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
 use super::error::{ExecError, LabError, LabErrorKind};
 use super::types::{Applied, ApplyOptions, Probe, ProbeResult, Progress};
 use super::{host, roots, words};
-use crate::engine::{Backend, Echo, Engine, Event, Exit, NotRun, Phase, Record, Records, Stream, run, run_forward};
+use crate::engine::{
+    Backend, Echo, Engine, Event, Exit, NotRun, Phase, Record, Records, Running, Stream, run, run_forward,
+};
 use crate::graph::{self, Graph, Numbering};
 use crate::model::{LabName, Model, NodeName};
 use crate::plan::{self, Observed, Plan, Scope};
@@ -383,11 +386,23 @@ impl Labs<'_> {
     ) -> Result<Exit, ExecError> {
         let (mut engine, model) = self.present(lab).map_err(ExecError::Lab)?;
         let place = words::station(&model, node).map_err(ExecError::Lab)?;
-        engine.execute(&place, command, output).map_err(|error| match error {
-            NotRun::NotFound => ExecError::NotFound,
-            NotRun::NotExecutable => ExecError::NotExecutable,
-            NotRun::Refused(error) => ExecError::Lab(words::unreadable(error)),
-        })
+        engine.execute(&place, command, output).map_err(not_run)
+    }
+
+    /// Starts a program on a terminal in a node.
+    ///
+    /// # Errors
+    /// As [`super::Site::start_program`].
+    pub fn start_program(
+        &mut self,
+        lab: &LabName,
+        node: &NodeName,
+        command: &[String],
+        terminal: BorrowedFd<'_>,
+    ) -> Result<Box<dyn Running>, ExecError> {
+        let (mut engine, model) = self.present(lab).map_err(ExecError::Lab)?;
+        let place = words::station(&model, node).map_err(ExecError::Lab)?;
+        engine.start_on(&place, command, terminal).map_err(not_run)
     }
 
     /// The engine of a lab that exists, and the model it was made of.
@@ -395,6 +410,14 @@ impl Labs<'_> {
         let record = self.records.read(lab)?;
         let record = self.of_this_boot(record).ok_or_else(|| words::no_such_lab(lab))?;
         Ok((self.backend.engine(lab, &record.token), record.model))
+    }
+}
+
+fn not_run(error: NotRun) -> ExecError {
+    match error {
+        NotRun::NotFound => ExecError::NotFound,
+        NotRun::NotExecutable => ExecError::NotExecutable,
+        NotRun::Refused(error) => ExecError::Lab(words::unreadable(error)),
     }
 }
 

@@ -12,6 +12,7 @@ mod types;
 mod words;
 
 use std::fs;
+use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ use crate::model::{IfName, LabName, Model, NodeName};
 use crate::plan::{Observed, Plan};
 
 use self::behind::Behind;
-pub use crate::engine::{Exit, Fact, Standing, Stream};
+pub use crate::engine::{Exit, Fact, Running, Standing, Stream};
 pub use error::{ExecError, LabError, LabErrorKind};
 pub use labs::Labs;
 pub use life::GRACE;
@@ -58,6 +59,12 @@ pub fn check(engine: EngineKind, model: &Model) -> Vec<Diagnostic> {
         EngineKind::FreeBsd | EngineKind::Sim => freebsd::check(model),
         EngineKind::Linux => Vec::new(),
     }
+}
+
+/// The programs that nodes of the simulator have.
+#[must_use]
+pub fn simulated_programs() -> &'static [&'static str] {
+    &crate::sim::programs::NAMES
 }
 
 /// The labs of one engine in one state directory.
@@ -308,6 +315,28 @@ impl Site {
         output: &mut dyn FnMut(Stream, &[u8]),
     ) -> Result<Exit, ExecError> {
         self.inner().exec(lab, node, command, output)
+    }
+
+    /// Starts a program in a node, in a session of its own on `terminal`. The simulator has no such programs.
+    ///
+    /// # Errors
+    /// As [`Site::exec`].
+    pub fn start_program(
+        &mut self,
+        lab: &LabName,
+        node: &NodeName,
+        command: &[String],
+        terminal: BorrowedFd<'_>,
+    ) -> Result<Box<dyn Running>, ExecError> {
+        self.inner().start_program(lab, node, command, terminal)
+    }
+
+    /// Makes sure that there is a node with a stack of that name.
+    ///
+    /// # Errors
+    /// `NoSuchLab`.
+    pub fn station(&self, lab: &LabName, node: &NodeName) -> Result<(), LabError> {
+        words::station(&self.model(lab)?, node).map(drop)
     }
 
     /// Sends echoes, many at once; results in the order of `probes`.

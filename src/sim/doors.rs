@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use super::control::{Caller, ioctl, netlink, rtsock, sysctl};
@@ -14,8 +15,8 @@ use super::{host, jail, netgraph, programs, stack};
 use crate::abi::{Errno, IoctlArgument, JailParam};
 use crate::engine::freebsd::doors::{
     Actor, ExecuteError, Exit, FileDoor, FileRefusal, Helper, HostDoor, IoctlDoor, JailDoor, JailRefusal, Jid,
-    MountOption, MountPoint, NetgraphDoor, ProbeDoor, Process, RctlCall, ResourceDoor, RouteDoor, Sock, SocketDoor,
-    SocketKind, Stream, ZfsAnswer,
+    MountOption, MountPoint, NetgraphDoor, ProbeDoor, Process, RctlCall, ResourceDoor, RouteDoor, Running, Sock,
+    SocketDoor, SocketKind, Stream, ZfsAnswer,
 };
 
 /// What SO_RCVBUF of a netgraph socket is raised to: the most that FreeBSD 15 grants with its default
@@ -239,6 +240,16 @@ impl JailDoor for SimDoors {
         let exit = programs::run(&mut self.kernel, vnet, jid.0, command, output);
         self.finish();
         exit
+    }
+
+    /// The programs there are here write and end; none has anything to do with a terminal of the machine that simulates.
+    fn execute_on(
+        &mut self,
+        _jid: Jid,
+        _command: &[String],
+        _terminal: BorrowedFd<'_>,
+    ) -> Result<Box<dyn Running>, ExecuteError> {
+        Err(ExecuteError::Kernel(Errno::EOPNOTSUPP))
     }
 }
 

@@ -3,6 +3,7 @@
 use cellblock::abi::ioctl::interface;
 use cellblock::abi::jail::JailParam;
 use cellblock::abi::{InterfaceName, IoctlArgument};
+use cellblock::engine::freebsd::doors::RctlCall;
 use cellblock::sim::control::{self, Caller};
 use cellblock::sim::jail;
 use cellblock::sim::sockets::{Protocol, SockId};
@@ -21,6 +22,7 @@ fn recording_of_jails() {
     let mut world = World::boot();
     let mut held = None;
     let mut boots = 0;
+    world.kernel.host.accounting = false;
     let mut report = Report::new("jail.jsonl");
     for (at, line) in lines.iter().enumerate() {
         if text(line, "sh").starts_with("sysctl kern.hz") {
@@ -75,9 +77,26 @@ fn replay(world: &mut World, held: &mut Option<SockId>, line: &Value) -> Outcome
             let live = world.kernel.jails.live_below(jid, jail::HOST).is_some();
             same(errno(line), if live { 0 } else { 22 })
         }
-        call if call.starts_with("rctl") => Outcome::Skipped("rctl is not simulated"),
+        "rctl_add_rule" => limits(world, RctlCall::Add, line),
+        "rctl_remove_rule" => limits(world, RctlCall::Remove, line),
+        "rctl_get_rules" if line.get("outlen").and_then(Value::as_i64) == Some(4096) => {
+            limits(world, RctlCall::Get, line)
+        }
+        "rctl_get_rules" => Outcome::Skipped("the doors bring a buffer of their own"),
+        "rctl_get_racct" => Outcome::Skipped("what is used is not simulated"),
         _ => Outcome::Skipped("a measurement"),
     }
+}
+
+fn limits(world: &mut World, call: RctlCall, line: &Value) -> Outcome {
+    let (answer, errno_found) = match cellblock::sim::host::rctl(&mut world.kernel, call, text(line, "in")) {
+        Ok(answer) => (answer, 0),
+        Err(errno) => (String::new(), errno.raw()),
+    };
+    if (errno_found, answer.as_str()) == (errno(line), text(line, "out")) {
+        return Outcome::Same;
+    }
+    Outcome::Different(format!("expected {} {:?}, got {errno_found} {answer:?}", errno(line), text(line, "out")))
 }
 
 fn params(line: &Value, key: &str) -> Vec<JailParam> {

@@ -5,13 +5,14 @@
 //! kernel parses the same bytes. Sockets and helpers are keys that the doors map to what they hold.
 
 use std::net::IpAddr;
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use crate::abi::Errno;
 pub use crate::abi::ioctl::IoctlArgument;
 pub use crate::abi::jail::{JAIL_CREATE, JAIL_DYING, JAIL_UPDATE, JailParam};
 pub use crate::abi::mount::{MountOption, MountPoint};
-pub use crate::engine::{Exit, Stream};
+pub use crate::engine::{Exit, Running, Stream};
 
 /// A socket held by the doors. It acts in the vnet of whoever opened it, for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -165,6 +166,17 @@ pub trait JailDoor {
         command: &[String],
         output: &mut dyn FnMut(Stream, &[u8]),
     ) -> Result<Exit, ExecuteError>;
+
+    /// Starts a program inside a jail, or on the host, as the leader of a session whose terminal is `terminal`.
+    ///
+    /// # Errors
+    /// Why it could not be run.
+    fn execute_on(
+        &mut self,
+        jid: Jid,
+        command: &[String],
+        terminal: BorrowedFd<'_>,
+    ) -> Result<Box<dyn Running>, ExecuteError>;
 }
 
 /// Why a program could not be run.

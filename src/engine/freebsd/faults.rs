@@ -3,12 +3,13 @@
 //! Used by the tests of every layer; a kernel may be simulated or real.
 
 use std::net::IpAddr;
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use super::doors::{
     Actor, ExecuteError, Exit, FileDoor, FileRefusal, Helper, HostDoor, IoctlDoor, JailDoor, JailRefusal, Jid,
-    MountOption, MountPoint, NetgraphDoor, ProbeDoor, Process, RctlCall, ResourceDoor, RouteDoor, Sock, SocketDoor,
-    SocketKind, Stream, ZfsAnswer,
+    MountOption, MountPoint, NetgraphDoor, ProbeDoor, Process, RctlCall, ResourceDoor, RouteDoor, Running, Sock,
+    SocketDoor, SocketKind, Stream, ZfsAnswer,
 };
 use crate::abi::{Errno, IoctlArgument, JailParam};
 
@@ -154,6 +155,16 @@ impl<D: JailDoor> JailDoor for FaultyDoors<D> {
     ) -> Result<Exit, ExecuteError> {
         self.step().map_err(ExecuteError::Kernel)?;
         self.inner.execute(jid, command, output)
+    }
+
+    fn execute_on(
+        &mut self,
+        jid: Jid,
+        command: &[String],
+        terminal: BorrowedFd<'_>,
+    ) -> Result<Box<dyn Running>, ExecuteError> {
+        self.step().map_err(ExecuteError::Kernel)?;
+        self.inner.execute_on(jid, command, terminal)
     }
 }
 

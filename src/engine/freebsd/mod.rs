@@ -46,11 +46,14 @@ mod survey;
 mod sysctl;
 
 use std::collections::BTreeMap;
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use self::doors::{Doors, ExecuteError, Jid};
 use self::session::Session;
-use super::{Capabilities, Echo, EchoResult, Ending, Engine, EngineError, Exit, NotHanded, NotRun, StepResult, Stream};
+use super::{
+    Capabilities, Echo, EchoResult, Ending, Engine, EngineError, Exit, NotHanded, NotRun, Running, StepResult, Stream,
+};
 use crate::graph::{Nic, Place};
 use crate::model::LabName;
 use crate::plan::{Observed, Plan, Scope, Step};
@@ -229,13 +232,30 @@ impl<D: Doors> Engine for FreeBsd<'_, D> {
             Place::Host => Jid::HOST,
             place => self.jail_of(place).map_err(NotRun::Refused)?,
         };
-        self.doors.execute(jid, command, output).map_err(|error| match error {
-            ExecuteError::NotFound => NotRun::NotFound,
-            ExecuteError::NotExecutable => NotRun::NotExecutable,
-            ExecuteError::Kernel(errno) => {
-                let refused = EngineError::refused(place.to_string(), "jail_attach", errno);
-                NotRun::Refused(EngineError { message: format!("nothing can be run in `{place}`"), ..refused })
-            }
-        })
+        self.doors.execute(jid, command, output).map_err(|error| not_run(place, error))
+    }
+
+    fn start_on(
+        &mut self,
+        place: &Place,
+        command: &[String],
+        terminal: BorrowedFd<'_>,
+    ) -> Result<Box<dyn Running>, NotRun> {
+        let jid = match place {
+            Place::Host => Jid::HOST,
+            place => self.jail_of(place).map_err(NotRun::Refused)?,
+        };
+        self.doors.execute_on(jid, command, terminal).map_err(|error| not_run(place, error))
+    }
+}
+
+fn not_run(place: &Place, error: ExecuteError) -> NotRun {
+    match error {
+        ExecuteError::NotFound => NotRun::NotFound,
+        ExecuteError::NotExecutable => NotRun::NotExecutable,
+        ExecuteError::Kernel(errno) => {
+            let refused = EngineError::refused(place.to_string(), "jail_attach", errno);
+            NotRun::Refused(EngineError { message: format!("nothing can be run in `{place}`"), ..refused })
+        }
     }
 }

@@ -45,6 +45,9 @@ type Change = Box<dyn FnOnce(&mut Values)>;
 pub fn set(kernel: &mut Kernel, viewer: i32, params: &[JailParam], flags: i32) -> Result<i32, JailRefusal> {
     check_flags(params, flags)?;
     let mut request = read(params, flags)?;
+    if request.path.as_deref().is_some_and(|path| !host::is_folder(kernel, path)) {
+        return Err(refuse(Errno::ENOENT));
+    }
     let (target, parent, name) = locate(kernel, viewer, &mut request, flags)?;
     let (jid, is_new) = match target {
         Some(jid) => (jid, false),
@@ -362,9 +365,6 @@ fn check(kernel: &Kernel, viewer: i32, parent: i32, request: &Request) -> Result
         if is_refused {
             return Err(refuse(Errno::EPERM));
         }
-    }
-    if request.path.as_deref().is_some_and(|path| !host::is_folder(kernel, path)) {
-        return Err(refuse(Errno::ENOENT));
     }
     if let Some(ruleset) = request.devfs_ruleset {
         if !(0..=65535).contains(&ruleset) {
