@@ -34,6 +34,10 @@ fn help_and_version_are_results() {
         "destroy",
         "inspect",
         "exec",
+        "shell",
+        "start",
+        "stop",
+        "restart",
         "test",
         "graph",
         "explain",
@@ -46,6 +50,50 @@ fn help_and_version_are_results() {
     }
     assert!(sandbox.run(&["--help"]).expect(0).out.contains("Exit codes: 0 done"));
     assert!(sandbox.run(&["--version"]).expect(0).out.starts_with("cellblock 0."));
+}
+
+#[test]
+fn nodes_stop_and_start_while_their_lab_is_up() {
+    let sandbox = Sandbox::new();
+    sandbox.write("wire.yaml", WIRE);
+    sandbox.run(&["up", "-q", "--no-exec", "wire.yaml"]).expect(0);
+    let said = sandbox.run(&["stop", "a@wire", "b"]).expect(0);
+    assert!(said.out.starts_with("2 nodes stopped in "), "{}", said.out);
+    let said = sandbox.run(&["exec", "a@wire", "ifconfig"]).expect(125);
+    assert!(said.err.contains("there is no jail for a") && said.err.contains("start"), "{}", said.err);
+    sandbox.run(&["plan", "wire.yaml", "--detailed-exitcode"]).expect(2);
+    let said = sandbox.run(&["start", "a@wire"]).expect(0);
+    assert!(said.out.starts_with("a started in "), "{}", said.out);
+    sandbox.run(&["test", "wire"]).expect(1);
+    let said = sandbox.run(&["restart", "a@wire", "b@wire", "--grace", "1s", "--format", "json"]).expect(0);
+    assert!(said.out.contains("\"done\": \"restarted\""), "{}", said.out);
+    sandbox.run(&["test", "wire"]).expect(0);
+    sandbox.run(&["plan", "wire.yaml", "--detailed-exitcode"]).expect(0);
+    for verb in ["start", "stop", "restart"] {
+        sandbox.run(&[verb, "nobody@wire"]).expect(66);
+        sandbox.run(&[verb, "a@nowhere"]).expect(66);
+    }
+    sandbox.run(&["down", "wire"]).expect(0);
+}
+
+#[test]
+fn what_the_simulator_only_keeps_account_of_is_said() {
+    let sandbox = Sandbox::new();
+    let keys = "a: { kind: host, rootfs: { base: /b }, cpus: 0, limits: { maxproc: 9 }, exec: [ \"echo hi\" ] }";
+    sandbox.write("wire.yaml", &WIRE.replace("a: { kind: host }", keys));
+    let said = sandbox.run(&["plan", "wire.yaml"]).expect(0);
+    for note in [
+        "node a: exec `echo hi` is not run in the simulator",
+        "node a: rootfs `{ base: /b, rw: [etc, root, tmp, var] }` is mounted in the simulator, which has no files",
+        "node a: cpus `0` is set in the simulator, where nothing uses it up",
+        "node a: limit maxproc `deny=9` is set in the simulator, where nothing uses it up",
+        "node b shares the host's files",
+    ] {
+        assert!(said.out.contains(note), "{note}\n{}", said.out);
+    }
+    sandbox.run(&["up", "-q", "wire.yaml"]).expect(0);
+    sandbox.run(&["plan", "wire.yaml", "--detailed-exitcode"]).expect(0);
+    sandbox.run(&["down", "-q", "wire"]).expect(0);
 }
 
 #[test]
@@ -67,6 +115,10 @@ fn a_wrong_command_line_is_64() {
         &["up", "a.yaml", "--jobs", "0"],
         &["validate"],
         &["exec", "R1@lab", "ping"],
+        &["shell"],
+        &["stop"],
+        &["stop", "a@one", "b@two"],
+        &["stop", "a@one", "--grace", "soon"],
         &["completions", "tcsh"],
     ] {
         let said = sandbox.run(arguments);

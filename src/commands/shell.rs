@@ -2,6 +2,7 @@
 
 use std::io::{self, BufRead as _, BufReader, IsTerminal as _, Read};
 use std::os::fd::AsFd as _;
+use std::time::Duration;
 
 use super::context::Context;
 use super::exec::{self, ended};
@@ -10,8 +11,11 @@ use crate::cli::{Format, ShellArgs};
 use crate::lab::{EngineKind, Site};
 use crate::model::{Exec, LabName, NodeName};
 use crate::output::{Failure, Printer, Status};
-use crate::terminal::{Over, Pty, Raw, User, relay};
+use crate::terminal::{Over, Pty, Raw, User, ended_within, relay};
 
+/// How long a program may take to end when its terminal is gone; then it is killed.
+const PATIENCE: Duration = Duration::from_secs(5);
+const SIGHUP: u8 = 1;
 /// Longest line of a simulated shell.
 const LONGEST_LINE: u64 = 64 << 10;
 
@@ -51,11 +55,11 @@ fn on_a_terminal(site: &mut Site, (lab, node): (&LabName, &NodeName), command: &
     drop(raw);
     // Closing its terminal hangs the program up, if it is still there.
     drop(ours);
-    let exit = running.wait().map_err(refused)?;
-    match over {
-        Ok(Over::Ended | Over::HungUp) => Ok(ended(exit)),
-        Err(error) => Err(refused(error)),
+    let over = over.map_err(refused)?;
+    if over == Over::HungUp && !ended_within(running.ended(), PATIENCE).map_err(refused)? {
+        return Ok(Status::Command(128 + SIGHUP));
     }
+    Ok(ended(running.wait().map_err(refused)?))
 }
 
 /// A simulated node has no shell, but programs: each line is one, as `exec` takes it.

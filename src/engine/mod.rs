@@ -1,6 +1,7 @@
 //! Engines realise steps on a kernel and read back what it holds.
 
 mod execute;
+pub mod folders;
 pub mod freebsd;
 mod lock;
 mod record;

@@ -3,8 +3,9 @@
 use std::io::{self, Read as _};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
+use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, read, write};
 use signal_hook::SigId;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGWINCH};
@@ -122,7 +123,7 @@ fn show(pty: BorrowedFd<'_>, output: BorrowedFd<'_>, buffer: &mut [u8]) -> io::R
 /// Whether something waits to be shown.
 fn has_more(pty: BorrowedFd<'_>) -> io::Result<bool> {
     let mut polled = [PollFd::from_borrowed_fd(pty, PollFlags::IN)];
-    let now = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
     match poll(&mut polled, Some(&now)) {
         Err(Errno::INTR) => Ok(true),
         other => {
@@ -130,6 +131,15 @@ fn has_more(pty: BorrowedFd<'_>) -> io::Result<bool> {
             Ok(polled[0].revents().intersects(PollFlags::IN))
         }
     }
+}
+
+/// Waits until `ended` becomes readable or hangs up, or the time is over; whether it did.
+///
+/// # Errors
+/// It cannot be waited for.
+pub fn ended_within(ended: BorrowedFd<'_>, time: Duration) -> io::Result<bool> {
+    let time = Timespec { tv_sec: time.as_secs().try_into().unwrap_or(i64::MAX), tv_nsec: time.subsec_nanos().into() };
+    Ok(poll(&mut [PollFd::from_borrowed_fd(ended, PollFlags::IN)], Some(&time))? > 0)
 }
 
 fn wait(ended: BorrowedFd<'_>) -> io::Result<()> {

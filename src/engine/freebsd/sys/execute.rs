@@ -3,7 +3,7 @@
 
 use std::ffi::{CString, OsString};
 use std::io::{PipeReader, PipeWriter, Read, pipe};
-use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStringExt;
 use std::ptr;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::call::{check, last_error};
 use super::{helper, jail, kernel};
 use crate::abi::Errno;
-use crate::engine::freebsd::doors::{ExecuteError, Exit, Stream};
+use crate::engine::freebsd::doors::{ExecuteError, Exit, Running, Stream};
 
 /// Where programs are looked for when the environment does not say.
 const PATH: &str = "/sbin:/bin:/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin";
@@ -72,6 +72,46 @@ pub(super) fn execute(
     }
 }
 
+/// Starts a program in a jail as the leader of a session with a terminal.
+pub(super) fn execute_on(
+    jid: i32,
+    command: &[String],
+    limit: Option<libc::rlimit>,
+    terminal: BorrowedFd<'_>,
+) -> Result<Program, ExecuteError> {
+    let prepared = prepare(jid, command, limit)?;
+    let (report, child_report) = pipe()
+        .map_err(|error| ExecuteError::Kernel(error.raw_os_error().and_then(Errno::from_raw).unwrap_or(Errno::EIO)))?;
+    let forked = helper::fork().map_err(ExecuteError::Kernel)?;
+    let Some((process, descriptor)) = forked else { become_leader(&prepared, terminal.as_raw_fd(), child_report) };
+    drop(child_report);
+    match read_report(report) {
+        None => Ok(Program { process, descriptor }),
+        Some(failure) => {
+            helper::wait(process).map_err(ExecuteError::Kernel)?;
+            Err(failure)
+        }
+    }
+}
+
+/// A program that was started; when this goes before it has ended, it is killed.
+#[derive(Debug)]
+pub(super) struct Program {
+    process: libc::pid_t,
+    descriptor: OwnedFd,
+}
+
+impl Running for Program {
+    fn ended(&self) -> BorrowedFd<'_> {
+        self.descriptor.as_fd()
+    }
+
+    fn wait(self: Box<Self>) -> std::io::Result<Exit> {
+        let status = helper::wait(self.process).map_err(|errno| std::io::Error::from_raw_os_error(errno.raw()))?;
+        Ok(exit_of(status))
+    }
+}
+
 fn prepare(jid: i32, command: &[String], limit: Option<libc::rlimit>) -> Result<Prepared, ExecuteError> {
     let program = command.first().filter(|program| !program.is_empty()).ok_or(ExecuteError::NotFound)?;
     let candidates = if program.contains('/') {
@@ -108,7 +148,32 @@ fn become_program(prepared: &Prepared, out: PipeWriter, error: PipeWriter, repor
         Ok(()) => REPORT,
         Err(errno) => tell(report, 0, errno),
     };
-    if let Err(errno) = jail::attach(prepared.jid) {
+    enter(prepared, report)
+}
+
+/// The child that gets a terminal: a session of its own, whose terminal that becomes.
+fn become_leader(prepared: &Prepared, terminal: RawFd, report: PipeWriter) -> ! {
+    let report = report.into_raw_fd();
+    // SAFETY: numbers only.
+    let led = check(unsafe { libc::setsid() })
+        .and_then(|_| high([terminal, terminal, report]))
+        // SAFETY: TIOCSCTTY takes nothing but the descriptor.
+        .and_then(|moved| check(unsafe { libc::ioctl(moved[0], libc::TIOCSCTTY.into(), 0) }).map(|_| moved))
+        // SAFETY: numbers only.
+        .and_then(|moved| check(unsafe { libc::dup2(moved[0], libc::STDIN_FILENO) }).map(|_| moved))
+        .and_then(take_places);
+    let report = match led {
+        Ok(()) => REPORT,
+        Err(errno) => tell(report, 0, errno),
+    };
+    enter(prepared, report)
+}
+
+/// Attaches to the jail, if it is not the host that is meant, and becomes the program.
+fn enter(prepared: &Prepared, report: RawFd) -> ! {
+    if prepared.jid != 0
+        && let Err(errno) = jail::attach(prepared.jid)
+    {
         tell(report, 0, errno);
     }
     if let Some(limit) = &prepared.limit {

@@ -25,11 +25,13 @@ pub(super) enum Task {
     Set = 3,
     /// ioctl(2) on a socket of its own: the request, and the structure.
     Ioctl = 4,
+    /// kill(2) of everything in the jail: the signal.
+    Kill = 5,
 }
 
 impl Task {
     pub(super) fn of(number: i32) -> Option<Self> {
-        [Self::Open, Self::Get, Self::Set, Self::Ioctl].into_iter().find(|task| *task as i32 == number)
+        [Self::Open, Self::Get, Self::Set, Self::Ioctl, Self::Kill].into_iter().find(|task| *task as i32 == number)
     }
 }
 
@@ -84,6 +86,11 @@ impl Attached {
         let (_, passed) = self.order(Task::Open, arguments, &[])?;
         // A socket that was opened and did not come through met our own limit of descriptors.
         passed.ok_or(Errno::EMFILE)
+    }
+
+    /// kill(2) of every process in the jail but this one.
+    pub(super) fn kill(&mut self, signal: libc::c_int) -> Result<(), Errno> {
+        self.order(Task::Kill, [signal, 0, 0], &[]).map(drop)
     }
 
     /// sysctlbyname(3) in the jail, read.

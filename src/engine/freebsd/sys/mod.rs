@@ -5,25 +5,28 @@
 
 mod call;
 mod execute;
+mod files;
 mod helper;
 mod inside;
 mod ioctl;
 mod jail;
 mod kernel;
 mod passing;
+mod resources;
 mod socket;
 
 use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::net::IpAddr;
-use std::os::fd::{AsFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd, RawFd};
 use std::time::{Duration, Instant};
 
 use self::helper::Attached;
 use self::socket::Socket;
 use super::doors::{
-    Actor, ExecuteError, Exit, Helper, HostDoor, IoctlDoor, JailDoor, JailRefusal, Jid, NetgraphDoor, ProbeDoor,
-    RouteDoor, Sock, SocketDoor, SocketKind, Stream,
+    Actor, ExecuteError, Exit, FileDoor, FileRefusal, Helper, HostDoor, IoctlDoor, JailDoor, JailRefusal, Jid,
+    MountOption, MountPoint, NetgraphDoor, ProbeDoor, Process, RctlCall, ResourceDoor, RouteDoor, Running, Sock,
+    SocketDoor, SocketKind, Stream, ZfsAnswer,
 };
 use super::{Machine, Settings, Unusable, admit};
 use crate::abi::{Errno, IoctlArgument, JailParam};
@@ -181,6 +184,16 @@ impl JailDoor for KernelDoors {
     ) -> Result<Exit, ExecuteError> {
         execute::execute(jid.0, command, self.limit, output)
     }
+
+    fn execute_on(
+        &mut self,
+        jid: Jid,
+        command: &[String],
+        terminal: BorrowedFd<'_>,
+    ) -> Result<Box<dyn Running>, ExecuteError> {
+        let program = execute::execute_on(jid.0, command, self.limit, terminal)?;
+        Ok(Box::new(program))
+    }
 }
 
 impl HostDoor for KernelDoors {
@@ -236,5 +249,65 @@ impl ProbeDoor for KernelDoors {
         let socket = self.sockets.get(&sock).ok_or(Errno::EBADF)?;
         let received = socket::receive(socket.as_fd(), buffer)?;
         Ok(received.flatten())
+    }
+}
+
+impl FileDoor for KernelDoors {
+    fn roots(&mut self) -> Option<String> {
+        None
+    }
+
+    fn mount(&mut self, options: &[MountOption], flags: i32) -> Result<(), FileRefusal> {
+        files::mount(options, flags)
+    }
+
+    fn unmount(&mut self, path: &str, flags: i32) -> Result<(), Errno> {
+        files::unmount(path, flags)
+    }
+
+    fn mounts(&mut self) -> Result<Vec<MountPoint>, Errno> {
+        files::mounts()
+    }
+
+    fn is_folder(&mut self, path: &str) -> Result<bool, Errno> {
+        files::is_folder(path)
+    }
+
+    fn make_folder(&mut self, path: &str, copy_of: Option<&str>) -> Result<(), FileRefusal> {
+        files::make_folder(path, copy_of)
+    }
+
+    fn remove_folder(&mut self, path: &str) -> Result<(), FileRefusal> {
+        files::remove_folder(path)
+    }
+
+    fn devfs_ioctl(&mut self, request: u32, argument: &mut [u8]) -> Result<(), Errno> {
+        files::devfs_ioctl(request, argument)
+    }
+
+    fn zfs(&mut self, arguments: &[&str]) -> Result<ZfsAnswer, ExecuteError> {
+        files::zfs(arguments)
+    }
+}
+
+impl ResourceDoor for KernelDoors {
+    fn rctl(&mut self, call: RctlCall, rule: &str) -> Result<String, Errno> {
+        resources::rctl(call, rule)
+    }
+
+    fn cpuset_get(&mut self, jid: Jid) -> Result<Vec<u8>, Errno> {
+        resources::cpuset_get(jid.0)
+    }
+
+    fn cpuset_set(&mut self, jid: Jid, mask: &[u8]) -> Result<(), Errno> {
+        resources::cpuset_set(jid.0, mask)
+    }
+
+    fn processes(&mut self) -> Result<Vec<Process>, Errno> {
+        resources::processes()
+    }
+
+    fn helper_kill(&mut self, helper: Helper, signal: i32) -> Result<(), Errno> {
+        self.helper(helper)?.kill(signal)
     }
 }
