@@ -26,10 +26,7 @@ pub(super) fn run(context: &mut Context<'_>, args: &HandArgs, direction: Directi
     let patience = context.timeout()?.unwrap_or(PATIENCE);
     let (node, interface) = split(&args.what)?;
     let target::NodeRef { node, lab } = target::node_ref(&node)?;
-    let lab = match lab {
-        Some(lab) => lab,
-        None => super::sight::lab_of(context, None)?,
-    };
+    let lab = super::sight::lab_of(context, lab)?;
     let mut site = site::open(context, Some(&lab), Access::Change)?;
     let outcome = match direction {
         Direction::Out => site.attach(&lab, &node, interface.as_ref(), patience),
