@@ -6,35 +6,88 @@ use ngsock::message::Message;
 use ngsock::text;
 use ngsock::{HookName, NodeName, NodePath, SockaddrNg};
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
 
-/// A command's payloads of sizes that it takes, filled with anything; counts are often small.
-fn payloads() -> impl Strategy<Value = (usize, u32, bool, Vec<u8>)> {
-    let mut sizes = Vec::new();
+/// A command by its place among all and its number, whether its reply is meant, and lengths of payloads it takes.
+type Shape = (usize, u32, bool, Vec<usize>);
+
+/// Every command and every reply.
+fn shapes() -> Vec<Shape> {
+    let mut shapes = Vec::new();
     for (index, commands) in common::ALL.iter().enumerate() {
         for number in common::numbers(commands) {
             for is_reply in [false, true] {
                 let fits = |len: &usize| (commands.through_types)(number, is_reply, &vec![0; *len]).is_ok();
                 let lens: Vec<usize> = (0..=700).filter(fits).take(200).collect();
-                if !lens.is_empty() {
-                    sizes.push((index, number, is_reply, lens));
-                }
+                let lens = if lens.is_empty() { whole_lens(commands, number) } else { lens };
+                shapes.push((index, number, is_reply, lens));
             }
         }
     }
-    assert!(sizes.len() > 200, "there are more commands than {}", sizes.len());
-    prop::sample::select(sizes).prop_flat_map(|(index, number, is_reply, lens)| {
-        let bytes = prop::sample::select(lens).prop_flat_map(|len| {
-            let byte = prop_oneof![3 => Just(0_u8), 2 => any::<u8>(), 1 => 0x20_u8..0x7f];
-            prop::collection::vec(byte, len)
-        });
-        let small_count = prop::option::of(0_u8..4);
-        (bytes, small_count).prop_map(move |(mut bytes, count)| {
-            if let (Some(count), Some(place)) = (count, bytes.first_chunk_mut::<4>()) {
-                *place = u32::from(count).to_ne_bytes();
-            }
-            (index, number, is_reply, bytes)
-        })
+    assert!(shapes.len() > 400, "there are more commands than {}", shapes.len());
+    shapes
+}
+
+/// Payloads of one shape, filled with anything; counts are often small.
+fn payload((index, number, is_reply, lens): Shape) -> impl Strategy<Value = (usize, u32, bool, Vec<u8>)> {
+    let bytes = prop::sample::select(lens).prop_flat_map(|len| {
+        let byte = prop_oneof![3 => Just(0_u8), 2 => any::<u8>(), 1 => 0x20_u8..0x7f];
+        prop::collection::vec(byte, len)
+    });
+    let small_count = prop::option::of(0_u8..4);
+    (bytes, small_count).prop_map(move |(mut bytes, count)| {
+        if let (Some(count), Some(place)) = (count, bytes.first_chunk_mut::<4>()) {
+            *place = u32::from(count).to_ne_bytes();
+        }
+        make_whole(&common::ALL[index], number, is_reply, &mut bytes);
+        (index, number, is_reply, bytes)
     })
+}
+
+/// Payloads of any shape.
+fn payloads() -> impl Strategy<Value = (usize, u32, bool, Vec<u8>)> {
+    prop::sample::select(shapes()).prop_flat_map(payload)
+}
+
+/// Lengths of payloads that say themselves how long they are, so that zeros are none: a message as a payload, and a
+/// socket address.
+fn whole_lens(commands: &common::Commands, number: u32) -> Vec<usize> {
+    match commands.name {
+        "generic" => (56..=120).collect(),
+        "ksocket" => (6..=40).collect(),
+        name => panic!("no payload of up to 700 zeros is one of {name} {number:#x}"),
+    }
+}
+
+/// Writes into such a payload how long it is.
+fn make_whole(commands: &common::Commands, number: u32, is_reply: bool, bytes: &mut [u8]) {
+    let len = bytes.len();
+    match (commands.name, number) {
+        ("generic", 0x3000_000c | 0x3000_000d) => {
+            bytes[0] = 8;
+            bytes[4..8].copy_from_slice(&u32::try_from(len - 56).expect("short").to_ne_bytes());
+        }
+        ("ksocket", 3) if is_reply => bytes[4] = u8::try_from(len - 4).expect("short"),
+        ("ksocket", 1 | 4) if !is_reply => bytes[0] = u8::try_from(len).expect("short"),
+        ("ksocket", 5 | 6) if is_reply => bytes[0] = u8::try_from(len).expect("short"),
+        _ => {}
+    }
+}
+
+/// No message is left out of what the properties below are tried on, and none of them is only ever refused.
+#[test]
+fn every_command_and_every_reply_is_among_the_payloads() {
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    for shape in shapes() {
+        let (name, number, is_reply) = (common::ALL[shape.0].name, shape.1, shape.2);
+        let payload = payload(shape);
+        let is_read = (0..1000).any(|_| {
+            let tree = payload.new_tree(&mut runner).expect("nothing is filtered");
+            let (index, number, is_reply, bytes) = tree.current();
+            (common::ALL[index].through_types)(number, is_reply, &bytes).is_ok()
+        });
+        assert!(is_read, "{name} {number:#x}, reply: {is_reply}");
+    }
 }
 
 proptest! {

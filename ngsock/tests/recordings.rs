@@ -1,7 +1,7 @@
 //! What a FreeBSD 15.1 kernel was sent and answered, line by line, against the typed values and the text form.
 //!
 //! `CELLBLOCK_SHARED` names the folder that has `fixtures/freebsd-15.1/netgraph.jsonl`; `CELLBLOCK_RECORDINGS` may
-//! name a folder with more files of the same form.
+//! name a folder with more files of the same form (`*.jsonl`).
 
 #![expect(clippy::print_stdout, reason = "the figures are what this is for")]
 
@@ -110,8 +110,9 @@ impl Tally {
 fn check_request(op: &str, request: &[u8]) -> Result<(), Option<String>> {
     let message = Message::parse(request).map_err(|cause| Some(cause.to_string()))?;
     if let Some((command, payload)) = generic_request(op) {
-        let header =
-            Header { cookie: generic::COOKIE, command, flags: 0, token: message.header.token, text: Name::EMPTY };
+        // Token and words are the recorder's own choice.
+        let Header { token, text, .. } = message.header;
+        let header = Header { cookie: generic::COOKIE, command, flags: 0, token, text };
         let mut bytes = Vec::new();
         encode(&mut bytes, &header, &payload).map_err(|cause| Some(cause.to_string()))?;
         if bytes != request {
@@ -215,26 +216,29 @@ fn replay(file: &Path) -> [(&'static str, Tally); 5] {
     ]
 }
 
-fn recordings() -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    match std::env::var_os("CELLBLOCK_SHARED") {
-        Some(shared) => files.push(Path::new(&shared).join("fixtures/freebsd-15.1/netgraph.jsonl")),
-        None => println!("CELLBLOCK_SHARED is not set: the recordings are not replayed"),
+/// The recordings of netgraph in a folder (`*.jsonl`), by name; files of other recordings may lie beside them.
+fn recordings(folder: &Path) -> Result<Vec<PathBuf>, String> {
+    let entries = fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("the folder is readable").path()).collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "jsonl") && is_netgraph(path));
+    files.sort();
+    if files.is_empty() {
+        return Err(format!("{}: no recording of netgraph (*.jsonl) is in it", folder.display()));
     }
-    if let Some(folder) = std::env::var_os("CELLBLOCK_RECORDINGS") {
-        let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
-        let paths = entries.map(|entry| entry.expect("folder is readable").path());
-        files.extend(paths.filter(|path| path.file_name().is_some_and(|name| name == "netgraph.jsonl")));
-    }
-    files
+    Ok(files)
 }
 
-#[test]
-fn netgraph_recordings_replay() {
+fn is_netgraph(path: &Path) -> bool {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).any(|line| line["op"].is_string())
+}
+
+/// Replays files and prints what was covered; gives what was not, and what differs.
+fn judge(files: &[PathBuf]) -> Vec<String> {
     let mut wrong = Vec::new();
-    for file in recordings() {
+    for file in files {
         println!("{}", file.display());
-        for (what, tally) in replay(&file) {
+        for (what, tally) in replay(file) {
             println!("  {what}: {}/{}", tally.covered, tally.total);
             for missing in tally.missing {
                 println!("    not covered: {missing}");
@@ -243,5 +247,46 @@ fn netgraph_recordings_replay() {
             wrong.extend(tally.wrong);
         }
     }
+    wrong
+}
+
+#[test]
+fn netgraph_recordings_replay() {
+    let Some(shared) = std::env::var_os("CELLBLOCK_SHARED") else {
+        println!("skipped: CELLBLOCK_SHARED does not name the folder of the recordings");
+        return;
+    };
+    let wrong = judge(&[Path::new(&shared).join("fixtures/freebsd-15.1/netgraph.jsonl")]);
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn further_recordings_replay() {
+    let Some(folder) = std::env::var_os("CELLBLOCK_RECORDINGS") else {
+        println!("skipped: CELLBLOCK_RECORDINGS does not name a folder of further recordings");
+        return;
+    };
+    let files = recordings(Path::new(&folder)).unwrap_or_else(|error| panic!("{error}"));
+    let wrong = judge(&files);
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn a_folder_of_recordings_is_searched_and_judged() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let write = |name: &str, line: &Value| fs::write(folder.path().join(name), format!("{line}\n")).expect("written");
+    assert!(recordings(folder.path()).is_err(), "nothing is in it");
+    write("jail.jsonl", &serde_json::json!({"call": "jail_set"}));
+    assert!(recordings(folder.path()).is_err(), "no recording of netgraph is in it");
+    assert!(recordings(&folder.path().join("none")).is_err());
+
+    let mut request = Vec::new();
+    ngsock::message::encode_request(&mut request, 1, &generic::GetNodeInfo).expect("short");
+    let hex: String = request.iter().map(|byte| format!("{byte:02x}")).collect();
+    let line = |op: &str| serde_json::json!({"op": op, "request": hex, "errno": 2, "replies": []});
+    write("good.jsonl", &line("nodeinfo a:"));
+    assert_eq!(judge(&recordings(folder.path()).expect("there is one")), Vec::<String>::new());
+    write("wrong.jsonl", &line("shutdown a:"));
+    let wrong = judge(&recordings(folder.path()).expect("there are two"));
+    assert_eq!(wrong, ["shutdown a:: words and bytes differ"]);
 }

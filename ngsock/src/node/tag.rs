@@ -1,7 +1,7 @@
 //! `tag`: sorts packets by their mbuf tags, and tags them (`sys/netgraph/ng_tag.h`).
 //!
 //! Any hook name is taken; the hooks that a configuration names must be there (`ENOENT`). The node goes with its
-//! last hook. Its statistics exist in debugging kernels only and are left out here.
+//! last hook. Its statistics exist in debugging kernels only.
 
 use crate::message::{Malformed, Payload};
 use crate::name::{Name, ShortBytes, TypeName};
@@ -28,6 +28,36 @@ commands! { COOKIE:
     /// Which that is, by the hook's name (`sys/netgraph/ng_tag.c:423`).
     #[doc(alias = "NGM_TAG_GET_HOOKOUT")]
     GetOutput(Name) = 4 "gethookout" => Output;
+    /// The counters of the hook named, in kernels built with `NG_TAG_DEBUG` (`sys/netgraph/ng_tag.c:448`); others,
+    /// all of FreeBSD's own, answer `EINVAL`, and their ngctl(8) has no word for it.
+    #[doc(alias = "NGM_TAG_GET_STATS")]
+    GetStats(Name) = 5 "getstats" without text => HookStats;
+    /// Clears them.
+    #[doc(alias = "NGM_TAG_CLR_STATS")]
+    ClearStats(Name) = 6 "clrstats" without text => ();
+    /// Both at once.
+    #[doc(alias = "NGM_TAG_GETCLR_STATS")]
+    GetAndClearStats(Name) = 7 "getclrstats" without text => HookStats;
+}
+
+wire_struct! {
+    /// `struct ng_tag_hookstat` (`sys/netgraph/ng_tag.h:95`).
+    #[doc(alias = "ng_tag_hookstat")]
+    #[derive(Default)]
+    pub struct HookStats = RawHookStats, 48 bytes {
+        /// `recvFrames`.
+        received_frames: u64 = "recvFrames",
+        /// `recvOctets`.
+        received_octets: u64 = "recvOctets",
+        /// `recvMatchFrames`: of these, the frames with the tag.
+        matched_frames: u64 = "recvMatchFrames",
+        /// `recvMatchOctets`.
+        matched_octets: u64 = "recvMatchOctets",
+        /// `xmitFrames`.
+        sent_frames: u64 = "xmitFrames",
+        /// `xmitOctets`.
+        sent_octets: u64 = "xmitOctets",
+    }
 }
 
 /// A structure filled up to a multiple of four bytes, as ngctl(8) sends it. The kernel takes it without the filling
