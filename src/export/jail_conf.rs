@@ -64,7 +64,6 @@ fn run_by_us(model: &Model) -> Model {
 fn parent(text: &mut String, lab: &str, jail: &Jail) {
     line(text, &format!("{lab} {{"));
     common(text, lab, jail);
-    let refuse = |why: &str| format!("echo {} >&2; exit 1", quoted(why));
     setting(text, "exec.prestart", &refuse(&format!("lab {lab} is not up: cellblock up makes it")));
     setting(text, "exec.prestop", &refuse(&format!("lab {lab} goes by: cellblock down {lab}")));
     line(text, "}");
@@ -101,6 +100,10 @@ fn child(text: &mut String, graph: &Graph, node: &Node, jail: &Jail) {
     let back = |placement: &&Placement| format!("/sbin/ifconfig {} name {} || :", placement.name, placement.nic);
     let back: Vec<String> = placements.iter().map(back).collect();
     list(text, "exec.stop", &back);
+    if !node.is_run_elsewhere() {
+        // jail(8) stops the children of a jail before it asks whether that one may be stopped.
+        setting(text, "exec.prestop", &refuse(&format!("node {name} is run by the lab {lab} itself")));
+    }
     if !placements.is_empty() {
         line(text, &format!("\texec.poststop = {};", hook("detach", name, lab)));
     }
@@ -122,6 +125,11 @@ fn common(text: &mut String, name: &str, jail: &Jail) {
             value => setting(text, parameter, value),
         }
     }
+}
+
+/// A command that tells why something is not to be done, and fails, so that jail(8) does not do it.
+fn refuse(why: &str) -> String {
+    format!("echo {} >&2; exit 1", quoted(why))
 }
 
 /// A call of ours by jail(8): `$cellblock` is replaced inside double quotes; names of nodes and labs are plain words.
