@@ -50,6 +50,7 @@ commands! { COOKIE:
     Offer(Session) = 4 "pppoe_offer" => ();
     /// From the node: the session stands.
     #[doc(alias = "NGM_PPPOE_SUCCESS")]
+    #[doc(alias = "ngpppoe_sts")]
     Success(Name) = 5 "pppoe_success" => () [argument EVENT];
     /// From the node: the session did not come to be.
     #[doc(alias = "NGM_PPPOE_FAIL")]
