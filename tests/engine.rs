@@ -207,6 +207,101 @@ fn modules_are_loaded_only_when_allowed() {
 }
 
 #[test]
+fn few_descriptors_are_enough() {
+    let hosts: String = (0..20).map(|n| format!("    h{n}: {{ kind: host }}\n")).collect();
+    let links: String = (0..20)
+        .map(|n| format!("    - {{ endpoints: [ \"h{n}:eth0\", sw ], ipv4: [ 10.0.0.{}/24, ~ ] }}\n", n + 1))
+        .collect();
+    let model = model(&format!(
+        "version: 1\nname: wide\ntopology:\n  nodes:\n    sw: {{ kind: switch }}\n{hosts}  links:\n{links}"
+    ));
+    let mut world = World::new(RouteMeans::Netlink);
+    world.machine.doors.most_descriptors = 16;
+    let before = picture(&mut world.machine.doors);
+    world.up(&model);
+    let probe = |n: usize| cellblock::lab::Probe {
+        from: format!("h{n}").parse().unwrap(),
+        to: format!("10.0.0.{}", (n + 1) % 20 + 1).parse().unwrap(),
+        interface: None,
+        tries: 2,
+        timeout: Duration::from_secs(1),
+    };
+    let probes: Vec<_> = (0..20).map(probe).collect();
+    let results = world.labs().probe(&model.lab, &probes).unwrap();
+    assert!(results.iter().all(|result| matches!(result, cellblock::lab::ProbeResult::Answered { .. })), "{results:?}");
+    world.machine.doors.most_descriptors = 5;
+    let error = world.labs().probe(&model.lab, &probes).unwrap_err();
+    assert_eq!(error.errno, Some(cellblock::abi::Errno::EMFILE));
+    assert!(error.hint.unwrap().contains("ulimit -n"));
+    world.machine.doors.most_descriptors = 16;
+    world.down(&model.lab);
+    assert_eq!(picture(&mut world.machine.doors), before);
+}
+
+#[test]
+fn a_module_that_cannot_be_loaded_is_named() {
+    use cellblock::abi::Errno;
+    use cellblock::engine::freebsd::faults::{Fault, FaultyDoors};
+    let model = model(&two("endpoints: [ \"a:eth0\", \"b:eth0\" ]", HOSTS));
+    for (errno, advice) in [(Errno::ENOENT, "kern.module_path"), (Errno::EPERM, "kern.securelevel")] {
+        let mut world = World::new(RouteMeans::Netlink);
+        let plan = world.labs().plan(&model).unwrap();
+        let before = picture(&mut world.machine.doors);
+        let World { machine: Machine { doors, settings }, records, _dir } = world;
+        // Preparing loads modules and does nothing before.
+        let mut machine = Machine { doors: FaultyDoors::new(doors, Some((1, Fault::Refuse(errno)))), settings };
+        let mut labs = Labs { backend: &mut machine, records: &records, engine: "sim", entropy: [7; 16] };
+        let error = labs.apply(&plan, &model, &ApplyOptions { timeout: None }, &mut |_| {}).unwrap_err();
+        assert_eq!((error.call.as_deref(), error.errno), (Some("kldload"), Some(errno)), "{error:#?}");
+        assert!(error.hint.as_ref().unwrap().contains(advice), "{error:#?}");
+        assert_eq!(picture(&mut machine.doors.into_inner()), before);
+        assert!(records.labs().unwrap().is_empty());
+    }
+}
+
+#[test]
+fn what_is_broken_behind_our_back_is_seen_and_goes() {
+    use cellblock::abi::ioctl::interface;
+    use cellblock::engine::freebsd::doors::{Actor, IoctlDoor, JailDoor, JailParam, SocketDoor, SocketKind};
+    let model = model(MIXED);
+    let mut world = World::new(RouteMeans::Netlink);
+    let before = picture(&mut world.machine.doors);
+    let inside =
+        |doors: &mut SimDoors, jail: &str, call: &dyn Fn(&mut SimDoors, cellblock::engine::freebsd::doors::Sock)| {
+            let mut name = [JailParam::string("name", jail)];
+            let jid = doors.jail_get(&mut name, 0).unwrap();
+            let helper = doors.helper_start(jid).unwrap();
+            let sock = doors.open(Actor::Helper(helper), SocketKind::Inet).unwrap();
+            call(doors, sock);
+            doors.close(sock);
+            doors.helper_end(helper);
+        };
+    let name = |text: &str| cellblock::abi::InterfaceName::new(text).unwrap();
+    for damage in ["rename", "destroy", "jail"] {
+        world.up(&model);
+        let doors = &mut world.machine.doors;
+        match damage {
+            "rename" => inside(doors, "mixed.h1", &|doors, sock| {
+                let mut call = interface::rename(name("eth0"), name("mine"));
+                doors.ioctl(sock, call.request, &mut call.argument).unwrap();
+            }),
+            "destroy" => inside(doors, "mixed.h2", &|doors, sock| {
+                let mut call = interface::destroy(name("x0"));
+                doors.ioctl(sock, call.request, &mut call.argument).unwrap();
+            }),
+            _ => {
+                let jid = doors.jail_get(&mut [JailParam::string("name", "mixed.h2")], 0).unwrap();
+                doors.jail_remove(jid).unwrap();
+            }
+        }
+        let plan = world.labs().plan(&model).unwrap();
+        assert!(!plan.is_empty(), "{damage} is not noticed");
+        world.down(&model.lab);
+        assert_eq!(picture(&mut world.machine.doors), before, "{damage}");
+    }
+}
+
+#[test]
 fn a_lab_that_was_never_there() {
     let mut world = World::new(RouteMeans::Netlink);
     let error = world.labs().down(&"nobody".parse().unwrap(), &mut |_| {}).unwrap_err();

@@ -30,6 +30,8 @@ pub struct SimDoors {
     pub kernel: Kernel,
     helpers: BTreeMap<Helper, Attached>,
     next_helper: u64,
+    /// How many descriptors our process may have open (`RLIMIT_NOFILE`): one for each socket, and two for each helper.
+    pub most_descriptors: usize,
 }
 
 /// A helper: a process in a jail, with a socket of its own.
@@ -44,7 +46,7 @@ impl SimDoors {
     /// The doors of a kernel, with no helper and no socket.
     #[must_use]
     pub fn new(kernel: Kernel) -> Self {
-        Self { kernel, helpers: BTreeMap::new(), next_helper: 1 }
+        Self { kernel, helpers: BTreeMap::new(), next_helper: 1, most_descriptors: usize::MAX }
     }
 
     /// Ends every helper, closes every socket and gives the kernel back, as the end of our process would.
@@ -58,6 +60,13 @@ impl SimDoors {
         }
         self.finish();
         self.kernel
+    }
+
+    /// Whether so many descriptors more can be open: the standard streams and a lock are, too.
+    fn room_for(&self, more: usize) -> Result<(), Errno> {
+        // A helper's own socket is not a descriptor of ours.
+        let open = 4 + self.kernel.sockets.open.len() + self.helpers.len();
+        if open.saturating_add(more) > self.most_descriptors { Err(Errno::EMFILE) } else { Ok(()) }
     }
 
     /// Who makes a call.
@@ -119,6 +128,7 @@ fn id(sock: Sock) -> SockId {
 impl SocketDoor for SimDoors {
     fn open(&mut self, actor: Actor, kind: SocketKind) -> Result<Sock, Errno> {
         let caller = self.caller(actor)?;
+        self.room_for(1)?;
         self.open_socket(caller, kind).map(|sock| Sock(sock.0))
     }
 
@@ -209,6 +219,7 @@ impl JailDoor for SimDoors {
 
     fn helper_start(&mut self, jid: Jid) -> Result<Helper, Errno> {
         let vnet = self.kernel.jails.live_below(jid.0, jail::HOST).ok_or(Errno::EINVAL)?.vnet;
+        self.room_for(2)?;
         jail::hold(&mut self.kernel, jid.0)?;
         let sock = self.open_socket(Caller { vnet, jail: jid.0 }, SocketKind::Inet)?;
         let helper = Helper(self.next_helper);

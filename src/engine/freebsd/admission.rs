@@ -87,3 +87,78 @@ fn number(doors: &mut impl HostDoor, name: &str) -> Result<Option<i64>, Unusable
         Err(errno) => Err(Unusable::new(Lack::Configuration, &format!("sysctl {name} cannot be read: {errno}"), None)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::engine::freebsd::doors::Sock;
+
+    /// A host that answers a few questions and cannot be changed.
+    struct Host {
+        numbers: BTreeMap<&'static str, i32>,
+        root: bool,
+    }
+
+    impl HostDoor for Host {
+        fn sysctl_get(&mut self, _: Actor, name: &str) -> Result<Vec<u8>, Errno> {
+            self.numbers.get(name).map(|number| sysctl::int(*number)).ok_or(Errno::ENOENT)
+        }
+
+        fn sysctl_set(&mut self, _: Actor, _: &str, _: &[u8]) -> Result<(), Errno> {
+            Err(Errno::EPERM)
+        }
+
+        fn is_root(&mut self) -> bool {
+            self.root
+        }
+
+        fn load_module(&mut self, _: &str) -> Result<(), Errno> {
+            Err(Errno::EPERM)
+        }
+
+        fn has_module(&mut self, _: &str) -> bool {
+            false
+        }
+
+        fn boot_identity(&mut self) -> String {
+            String::new()
+        }
+
+        fn now(&mut self) -> Duration {
+            Duration::ZERO
+        }
+
+        fn wait(&mut self, _: Duration, _: &[Sock]) {}
+    }
+
+    #[test]
+    fn only_who_can_make_jails_with_stacks_comes_in() {
+        const VIMAGE: (&str, i32) = ("kern.features.vimage", 1);
+        const JAILED: (&str, i32) = ("security.jail.jailed", 1);
+        const OWN: (&str, i32) = ("security.jail.vnet", 1);
+        let asked = |root, numbers: &[(&'static str, i32)]| {
+            admit(&mut Host { numbers: numbers.iter().copied().collect(), root }).map_err(|unusable| {
+                assert!(unusable.hint.is_some());
+                (unusable.lack, unusable.message)
+            })
+        };
+        let children = |most, now| [("security.jail.children.max", most), ("security.jail.children.cur", now)];
+        assert_eq!(asked(true, &[VIMAGE]), Ok(()));
+        assert_eq!(asked(true, &[VIMAGE, ("security.jail.jailed", 0)]), Ok(()));
+        assert_eq!(asked(true, &[&[VIMAGE, JAILED, OWN][..], &children(9, 8)].concat()), Ok(()));
+        for (root, numbers, lack, word) in [
+            (true, vec![], Lack::System, "VIMAGE"),
+            (true, vec![("kern.features.vimage", 0)], Lack::System, "VIMAGE"),
+            (false, vec![VIMAGE], Lack::Permission, "root"),
+            (true, vec![VIMAGE, JAILED], Lack::Permission, "without a network stack"),
+            (true, [&[VIMAGE, JAILED, OWN][..], &children(9, 9)].concat(), Lack::Permission, "has 9"),
+        ] {
+            let (found, message) = asked(root, &numbers).unwrap_err();
+            assert_eq!(found, lack, "{message}");
+            assert!(message.contains(word), "{message}");
+        }
+    }
+}

@@ -39,13 +39,22 @@ impl<D: Doors> FreeBsd<'_, D> {
             by_sender.entry(&echo.from).or_default().push(at);
         }
         let senders: Vec<(&Place, Vec<usize>)> = by_sender.into_iter().collect();
-        for group in senders.chunks(SENDERS) {
+        let (mut rest, mut width) = (&senders[..], SENDERS);
+        while !rest.is_empty() {
+            let (group, later) = rest.split_at(width.min(rest.len()));
             let mut sessions = Vec::new();
             let outcome = self.echo_group(echoes, group, &mut sessions, &mut results);
             for session in sessions {
                 session.close(self.doors);
             }
-            outcome?;
+            match outcome {
+                // Sockets are opened before anything is sent: fewer at a time do the same, only slower.
+                Err(error) if error.errno == Some(Errno::EMFILE) && group.len() > 1 => width = group.len() / 2,
+                other => {
+                    other?;
+                    rest = later;
+                }
+            }
         }
         Ok(results.into_iter().map(|result| result.unwrap_or(EchoResult::Silent)).collect())
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::FreeBsd;
 use super::doors::{Actor, Doors, Helper, Jid, Sock, SocketKind};
+use crate::abi::Errno;
 use crate::engine::EngineError;
 use crate::graph::Place;
 
@@ -48,10 +49,7 @@ impl<D: Doors> FreeBsd<'_, D> {
             return Ok(Actor::Helper(helper));
         }
         let jid = self.jid(&session.place)?;
-        let helper = self
-            .doors
-            .helper_start(jid)
-            .map_err(|errno| EngineError::refused(session.place.to_string(), "jail_attach", errno))?;
+        let helper = self.doors.helper_start(jid).map_err(|errno| refused(&session.place, "jail_attach", errno))?;
         session.helper = Some(helper);
         Ok(Actor::Helper(helper))
     }
@@ -73,7 +71,7 @@ impl<D: Doors> FreeBsd<'_, D> {
         let sock = self
             .doors
             .open(actor, kind)
-            .map_err(|errno| EngineError::refused(session.place.to_string(), format!("socket ({kind:?})"), errno))?;
+            .map_err(|errno| refused(&session.place, &format!("socket ({kind:?})"), errno))?;
         session.socks.push((kind, sock));
         Ok(sock)
     }
@@ -89,5 +87,15 @@ impl<D: Doors> FreeBsd<'_, D> {
         })?;
         self.jids.insert(place.clone(), jid);
         Ok(jid)
+    }
+}
+
+/// A helper or a socket that could not be had.
+fn refused(place: &Place, call: &str, errno: Errno) -> EngineError {
+    let error = EngineError::refused(place.to_string(), call, errno);
+    match errno {
+        Errno::EMFILE => error.hint("the limit of open descriptors is too low for this lab: `ulimit -n` raises it"),
+        Errno::EAFNOSUPPORT => error.hint("the module of that socket family is missing: `--load-modules` loads it"),
+        _ => error,
     }
 }
