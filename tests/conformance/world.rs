@@ -55,6 +55,8 @@ pub struct World<'d, D> {
     pub names: BTreeMap<String, String>,
     /// Sockets that stay open until they are dropped, by the names the script gave them.
     pub held: BTreeMap<String, Sock>,
+    /// What held routing sockets have heard.
+    pub heard: BTreeMap<String, Vec<String>>,
     /// The netgraph socket of each actor: nodes hang on it.
     pub graphs: BTreeMap<String, Sock>,
     /// Interfaces and nodes of the host that were there before.
@@ -65,7 +67,7 @@ pub struct World<'d, D> {
 impl<'d, D: Doors> World<'d, D> {
     pub fn new(doors: &'d mut D, means: Means) -> Self {
         let (names, held, graphs) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self { doors, means, names, held, graphs, before: Vec::new(), sequence: 1 }
+        Self { doors, means, names, held, heard: BTreeMap::new(), graphs, before: Vec::new(), sequence: 1 }
     }
 
     /// Closes every socket.

@@ -52,9 +52,6 @@ pub fn set(kernel: &mut Kernel, viewer: i32, params: &[JailParam], flags: i32) -
     let (jid, is_new) = match target {
         Some(jid) => (jid, false),
         None => {
-            if request.persist != Some(true) {
-                return Err(refuse_with(Errno::EINVAL, "new jail must persist or attach"));
-            }
             check_room(kernel, viewer)?;
             (number(kernel, request.jid)?, true)
         }
@@ -89,11 +86,28 @@ fn check_flags(params: &[JailParam], flags: i32) -> Result<(), JailRefusal> {
     Ok(())
 }
 
+/// Numbers and modes, which the kernel reads before anything else.
+fn is_read_first(name: &str) -> bool {
+    matches!(
+        name,
+        "jid" | "securelevel" | "children.max" | "enforce_statfs" | "devfs_ruleset" | "vnet" | "host" | "ip4" | "ip6"
+    )
+}
+
 /// Reads all parameters; what is wrong with one by itself is refused here.
 fn read(params: &[JailParam], flags: i32) -> Result<Request, JailRefusal> {
     let mut request = Request::default();
+    // Asked for before it is known whether the jail is new (`sys/kern/kern_jail.c:1218`), after numbers and modes.
+    let fleeting = || refuse_with(Errno::EINVAL, "new jail must persist or attach");
+    let persists = params.iter().any(|param| param.name == "persist");
+    let is_refused = flags & JAIL_CREATE != 0 && !persists;
     for param in sanitized(params).into_iter().filter_map(|at| params.get(at)) {
-        read_one(&mut request, param, flags & JAIL_UPDATE != 0)?;
+        if let Err(refusal) = read_one(&mut request, param, flags & JAIL_UPDATE != 0) {
+            return Err(if is_refused && !is_read_first(&param.name) { fleeting() } else { refusal });
+        }
+    }
+    if flags & JAIL_CREATE != 0 && request.persist != Some(true) {
+        return Err(fleeting());
     }
     if request.vnet == Some(JAIL_SYS_NEW)
         && params.iter().any(|p| p.name.starts_with("ip4") || p.name.starts_with("ip6"))

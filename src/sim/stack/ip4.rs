@@ -76,6 +76,20 @@ pub(super) fn output(kernel: &mut Kernel, vnet: VnetId, out: &Outgoing4<'_>) -> 
     send_by(kernel, &path.hop, out.destination, bytes)
 }
 
+/// Whether the kernel finds an address to send from for a jail's socket that has none: it asks before it looks for the
+/// way, and says `ENETUNREACH` (`sys/netinet/raw_ip.c`, `sys/netinet/in_pcb.c:in_pcbladdr`).
+pub(super) fn has_source(kernel: &Kernel, vnet: VnetId, to: Ipv4Addr, protocol: u8) -> bool {
+    let Some(path) = path_to(kernel, vnet, Ipv4Addr::UNSPECIFIED, to, protocol) else {
+        // An interface that is down has no route, and still its network.
+        let covers = |a: &address::Address4| to.to_bits() & prefix::mask4(a.length) == a.network().to_bits();
+        return address::members(kernel, vnet)
+            .filter_map(|index| kernel.interfaces.get(index))
+            .flat_map(address::v4)
+            .any(covers);
+    };
+    path.hop.flags & (RTF_BLACKHOLE | RTF_REJECT) == 0
+}
+
 /// Whether the address is one of the vnet's own, by its host route.
 pub(super) fn is_own(kernel: &Kernel, vnet: VnetId, address: Ipv4Addr) -> bool {
     let host = super::Prefix::host(IpAddr::V4(address), None);

@@ -59,7 +59,7 @@ impl RawSocket {
 ///
 /// # Errors
 /// `EBADF` no such socket, `EAFNOSUPPORT` an address of the other family, `EINVAL` no whole ICMP header, and those
-/// of sending: `EHOSTUNREACH` without a route, `EADDRNOTAVAIL` without an address to send from, `ENETDOWN`,
+/// of sending: `EHOSTUNREACH` without a route (`ENETUNREACH` in a jail, for IPv4), `EADDRNOTAVAIL` without an address to send from, `ENETDOWN`,
 /// `EMSGSIZE` larger than the MTU, `EHOSTDOWN` the neighbour does not answer.
 pub fn raw_send(kernel: &mut Kernel, sock: SockId, to: IpAddr, scope: u32, message: &[u8]) -> Result<(), Errno> {
     let socket = kernel.sockets.open.get(&sock).ok_or(Errno::EBADF)?;
@@ -70,6 +70,9 @@ pub fn raw_send(kernel: &mut Kernel, sock: SockId, to: IpAddr, scope: u32, messa
     match (&socket.protocol, to) {
         (Protocol::Icmp(options), IpAddr::V4(destination)) => {
             let ttl = options.ttl;
+            if socket.jail.is_some() && !ip4::has_source(kernel, vnet, destination, PROTOCOL_ICMP) {
+                return Err(Errno::ENETUNREACH);
+            }
             let out = Outgoing4 { source: None, destination, protocol: PROTOCOL_ICMP, ttl, payload: message };
             ip4::output(kernel, vnet, &out)
         }

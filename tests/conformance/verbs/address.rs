@@ -12,7 +12,7 @@ use cellblock::netlink::{Answer, Dialect, NextHop, Requests};
 
 use super::interface::{links, spelt};
 use super::{Arguments, done, listed, netlink};
-use crate::world::{Failed, Means, Reply, World};
+use crate::world::{Failed, Means, PATIENCE, Reply, World};
 
 const IN6: [(&str, u32); 6] = [
     ("tentative", flags::IN6_IFF_TENTATIVE),
@@ -199,17 +199,24 @@ fn by_rtsock<D: Doors>(world: &mut World<'_, D>, who: &str, act: &str, to: IpAdd
     let names = if asks { index_names(world, who)? } else { Vec::new() };
     world.on(who, SocketKind::Route, |world, sock| {
         world.doors.route_send(sock, &message)?;
+        if !asks {
+            return done();
+        }
+        // The answer passes through a queue of the kernel's.
         let mut buffer = Vec::new();
-        let mut answer = None;
-        while world.doors.route_receive(sock, &mut buffer)? {
+        let started = world.doors.now();
+        while world.doors.now().saturating_sub(started) < PATIENCE {
+            if !world.doors.route_receive(sock, &mut buffer)? {
+                world.doors.wait(PATIENCE, &[sock]);
+                continue;
+            }
             if let Some(Message::Route(found)) = Message::read(&buffer)
                 && found.sequence == sequence
-                && asks
             {
-                answer = Some(asked(act, show_message(&found, length, &names)));
+                return Ok(asked(act, show_message(&found, length, &names)));
             }
         }
-        if asks { answer.ok_or_else(|| "the routing socket did not answer".into()) } else { done() }
+        Err("the routing socket did not answer".into())
     })
 }
 

@@ -70,11 +70,11 @@ fn is_answer(to: IpAddr, packet: &[u8]) -> bool {
     icmp.first() == Some(&kind) && icmp.get(4..6) == Some(&IDENTIFIER)
 }
 
-/// What a held routing socket has heard since, as words.
+/// What a held routing socket has heard so far, as words.
 pub fn heard<D: Doors>(world: &mut World<'_, D>, who: &str) -> Reply {
     let sock = *world.held.get(who).ok_or_else(|| format!("`{who}` is no socket that is held"))?;
-    let mut words = Vec::new();
     let mut buffer = Vec::new();
+    let words = world.heard.entry(who.to_owned()).or_default();
     while world.doors.route_receive(sock, &mut buffer)? {
         words.extend(Message::read(&buffer).map(|message| word(&message)));
     }

@@ -35,6 +35,10 @@ pub(super) fn bridge(
 pub(super) fn vlan(kernel: &mut Kernel, index: IfIndex, set: bool, argument: &mut IoctlArgument) -> Result<(), Errno> {
     let interface = kernel.interfaces.get(index).ok_or(Errno::ENXIO)?;
     let Driver::Vlan(tag) = interface.driver else { return Err(Errno::EINVAL) };
+    if interface.vnet != interface.home {
+        // A vlan that was lent does not tell, nor change, what is beneath it (`sys/net/if_vlan.c:2313-2370`).
+        return Err(Errno::EPERM);
+    }
     let vnet = interface.vnet;
     let behind = argument.behind_mut().ok_or(Errno::EFAULT)?;
     if !set {
