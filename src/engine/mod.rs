@@ -3,9 +3,12 @@
 mod execute;
 pub mod folders;
 pub mod freebsd;
+mod icmp;
+pub mod linux;
 mod lock;
 mod record;
 mod run;
+mod unusable;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -16,7 +19,7 @@ use serde::Serialize;
 
 use crate::abi::Errno;
 use crate::diagnostic::Diagnostic;
-use crate::graph::{Nic, Place};
+use crate::graph::{Graph, GraphError, Nic, Numbering, Place};
 use crate::model::{IfName, LabName, Model, NodeName, System};
 use crate::plan::{Observed, Plan, Scope, Step};
 
@@ -24,6 +27,7 @@ pub use execute::{Ending, Exit, NotRun, Running, Stream};
 pub use lock::{Lock, LockError};
 pub use record::{Phase, Record, RecordError, Records};
 pub use run::{Event, RunError, run, run_forward};
+pub use unusable::{Lack, Unusable};
 
 /// What an engine can do here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -78,6 +82,12 @@ pub trait Backend: fmt::Debug {
 
     /// What the engine cannot do of a model, or will do otherwise than written.
     fn check(&self, model: &Model) -> Vec<Diagnostic>;
+
+    /// The objects that a model is made of on such a kernel.
+    ///
+    /// # Errors
+    /// A derived name that two objects would share.
+    fn graph(&self, model: &Model, numbering: &mut Numbering) -> Result<Graph, GraphError>;
 
     /// The engine for one lab, which bears `token` to prove that it is ours.
     fn engine<'b>(&'b mut self, lab: &LabName, token: &str) -> Box<dyn Engine + 'b>;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{Engine, EngineError, StepResult};
 use crate::graph::Place;
-use crate::plan::{Plan, Planned, Step};
+use crate::plan::{LinuxStep, Plan, Planned, Step};
 
 /// What is going on.
 #[derive(Debug)]
@@ -114,6 +114,7 @@ fn may_be_half_done(step: &Step) -> bool {
             | Step::AddMember(_)
             | Step::SetPipe { .. }
             | Step::ChangeRoute { .. }
+            | Step::Linux(LinuxStep::CreateNamespace(_) | LinuxStep::CreateVeth(_) | LinuxStep::CreateBridge(_))
             | Step::MakeFolder(_)
             | Step::MakeClone(_)
             | Step::AddRuleset(_)

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::{Graph, Numbering, Object, ObjectId, Place, build};
+use super::{Graph, Linux, Numbering, Object, ObjectId, Place, build};
 use crate::model::{Endpoint, Link, Model, Node, NodeKind, SwitchDriver};
 
 /// What the author wrote, as a Graphviz graph.
@@ -130,6 +130,9 @@ fn label(object: &Object) -> Option<String> {
         Object::Mount(mount) => format!("mount\n{}", mount.at),
         Object::Limit(limit) => format!("{} {}={}", limit.resource, limit.action, limit.amount),
         Object::Cpus(cpus) => format!("processors {}", cpus.set),
+        Object::Linux(Linux::Namespace(namespace)) => format!("namespace\n{}", namespace.place),
+        Object::Linux(Linux::Veth(veth)) => format!("veth\n{} {}", veth.nics[0].of(), veth.nics[1].of()),
+        Object::Linux(Linux::Bridge(bridge)) => format!("bridge\n{}", bridge.nic.of()),
     })
 }
 

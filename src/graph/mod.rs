@@ -3,6 +3,7 @@
 mod build;
 pub mod dot;
 pub mod life;
+pub mod linux;
 pub mod names;
 mod numbering;
 pub mod object;
@@ -18,6 +19,7 @@ use petgraph::graph::{DiGraph, NodeIndex};
 use crate::model::{LabName, NodeName};
 pub use build::{FIRST_RULESET, build, is_shaped, place_of};
 pub use life::{Cpus, Folder, Limit, Mount, Mounted, Ruleset};
+pub use linux::Linux;
 pub use numbering::Numbering;
 pub use object::{
     Address, Eiface, Epair, Hook, Hooks, IfBridge, Jail, Member, Name, Netgraph, NetgraphKind, Nic, Object, ObjectId,
@@ -275,6 +277,8 @@ struct Finder<'g> {
     placed: HashMap<(&'g Place, &'g str), NodeIndex>,
     /// Members of each if_bridge.
     members: HashMap<&'g str, Vec<NodeIndex>>,
+    /// Ports of each bridge of Linux, which is set up after them.
+    ports: HashMap<&'g str, Vec<&'g Name>>,
     /// Addresses of each place by subnet.
     subnets: HashMap<(&'g Place, IpNetwork), Vec<(NodeIndex, &'g Name)>>,
     /// Prefix lengths that occur: IPv4, IPv6.
@@ -289,6 +293,7 @@ impl<'g> Finder<'g> {
             graph,
             placed: HashMap::new(),
             members: HashMap::new(),
+            ports: HashMap::new(),
             subnets: HashMap::new(),
             lengths: [BTreeSet::new(), BTreeSet::new()],
             roots: HashMap::new(),
@@ -302,6 +307,14 @@ impl<'g> Finder<'g> {
                     finder.placed.insert((&placement.place, &placement.name), node);
                 }
                 Object::Member(member) => finder.members.entry(&member.bridge).or_default().push(node),
+                Object::Linux(Linux::Veth(veth)) => {
+                    for end in &veth.ends {
+                        finder.placed.insert((&end.place, &end.name), node);
+                        if let Some(bridge) = &end.bridge {
+                            finder.ports.entry(bridge).or_default().push(&end.name);
+                        }
+                    }
+                }
                 Object::Address(address) => {
                     let key = (&address.place, network(address.net.ip(), address.net.prefix()));
                     finder.subnets.entry(key).or_default().push((node, &address.interface));
@@ -338,7 +351,13 @@ impl<'g> Finder<'g> {
                 want(ObjectId::IfBridge(member.bridge.clone()));
                 self.graph.makers.get(&member.member).copied().into_iter().for_each(found);
             }
-            Object::Sysctl(sysctl) => want(ObjectId::Jail(sysctl.place.clone())),
+            Object::Sysctl(sysctl) => {
+                want(ObjectId::Jail(sysctl.place.clone()));
+                if let Some(interface) = linux::interface_of(&sysctl.name) {
+                    self.interface(&sysctl.place, &interface.into(), found);
+                }
+            }
+            Object::Linux(linux) => linux.needs(want),
             Object::Limit(limit) => want(ObjectId::Jail(limit.place.clone())),
             Object::Cpus(cpus) => want(ObjectId::Jail(cpus.place.clone())),
             Object::Ruleset(_) => {}
@@ -361,6 +380,9 @@ impl<'g> Finder<'g> {
             Object::Up(up) => {
                 // A port that comes up before it is known to take part in the spanning tree could close a loop.
                 want(ObjectId::Member(up.interface.clone()));
+                for port in self.ports.get(&*up.interface).into_iter().flatten() {
+                    want(ObjectId::Up(Place::Lab, (*port).clone()));
+                }
                 self.members.get(&*up.interface).into_iter().flatten().copied().for_each(&mut found);
                 self.interface(&up.place, &up.interface, found);
             }

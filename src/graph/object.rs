@@ -8,6 +8,7 @@ use std::sync::Arc;
 use ipnetwork::IpNetwork;
 use serde::{Deserialize, Serialize};
 
+use super::Linux;
 use super::life::{Clone as ZfsClone, Cpus, Folder, Limit, Mount, Ruleset};
 use crate::model::{Mac, Mtu, NodeName};
 
@@ -76,6 +77,8 @@ pub enum Object {
     Limit(Limit),
     /// The processors of a jail.
     Cpus(Cpus),
+    /// What only Linux has.
+    Linux(Linux),
 }
 
 /// A jail: `LAB` or `LAB.NODE`.
@@ -326,13 +329,13 @@ pub struct Route {
 /// What an object is recognised by, whatever its attributes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum ObjectId {
-    /// By place.
+    /// A jail or a namespace, by place.
     Jail(Place),
     /// By name; eifaces too, they share the name space.
     Netgraph(Name),
-    /// By the name of the `a` end in the lab jail.
+    /// By the name of the first end in the lab jail; a veth pair too.
     Epair(Name),
-    /// By name.
+    /// By name; a bridge of Linux too.
     IfBridge(Name),
     /// By the first end.
     Hooks(Hook),
@@ -390,6 +393,7 @@ impl Object {
             Self::Mount(mount) => ObjectId::Mount(mount.at.clone()),
             Self::Limit(limit) => ObjectId::Limit(limit.place.clone(), limit.resource.clone(), limit.action.clone()),
             Self::Cpus(cpus) => ObjectId::Cpus(cpus.place.clone()),
+            Self::Linux(linux) => linux.id(),
         }
     }
 
@@ -405,6 +409,7 @@ impl Object {
             Self::Route(route) => Some(&route.place),
             Self::Limit(limit) => Some(&limit.place),
             Self::Cpus(cpus) => Some(&cpus.place),
+            Self::Linux(linux) => linux.place(),
             _ => None,
         }
     }
@@ -427,6 +432,7 @@ impl Object {
             Self::Eiface(eiface) => std::slice::from_ref(&eiface.nic),
             Self::Epair(epair) => &epair.ends,
             Self::IfBridge(bridge) => std::slice::from_ref(&bridge.nic),
+            Self::Linux(linux) => linux.nics(),
             _ => &[],
         }
     }

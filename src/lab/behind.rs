@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use super::types::{EngineKind, RouteDoorKind, SiteOptions};
 use super::{LabError, words};
 use crate::engine::Backend;
-use crate::engine::freebsd::{self, Machine, RouteMeans, Settings, Unusable};
+use crate::engine::freebsd::{self, Machine, RouteMeans, Settings};
+use crate::engine::linux;
 use crate::sim::{Kernel, SimDoors, persist};
 
 /// The simulated kernel's file in a state directory.
@@ -28,7 +29,7 @@ impl Behind {
         let opened = match kind {
             EngineKind::Sim => return Ok(None),
             EngineKind::FreeBsd => freebsd::sys::open(settings),
-            EngineKind::Linux => Err(Unusable::elsewhere()),
+            EngineKind::Linux => linux::sys::open(),
         };
         opened.map(|backend| Some(Self::Host(backend))).map_err(|unusable| words::no_engine(kind, unusable))
     }

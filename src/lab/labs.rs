@@ -68,7 +68,7 @@ impl Labs<'_> {
         let mut graphs: Vec<Arc<Graph>> = desired.into_iter().collect();
         for record in record.iter().chain(&history) {
             for model in std::iter::once(&record.model).chain(&record.before) {
-                graphs.push(Arc::new(graph::build(model, &mut record.numbering.clone())?));
+                graphs.push(Arc::new(self.backend.graph(model, &mut record.numbering.clone())?));
             }
         }
         if graphs.is_empty() {
@@ -111,7 +111,7 @@ impl Labs<'_> {
         words::refuse_wrong_files(self.backend.check(model))?;
         let known = self.known(&model.lab, None)?;
         let mut numbering = self.numbering(model, &known)?;
-        let desired = Arc::new(graph::build(model, &mut numbering)?);
+        let desired = Arc::new(self.backend.graph(model, &mut numbering)?);
         let known = self.known(&model.lab, Some(desired.clone()))?;
         let (_, before) = self.observe_known(&model.lab, &known)?;
         let others = if known.record.is_some() { &[] } else { &known.graphs[..1] };
@@ -120,7 +120,7 @@ impl Labs<'_> {
         host::restore(&mut plan, known.record.as_ref());
         plan.numbering = numbering;
         plan.notes.extend(words::shared_files(model, &plan));
-        plan.notes.extend(words::not_run(model));
+        plan.notes.extend(words::not_run(model, self.backend.system()));
         Ok(plan)
     }
 

@@ -9,7 +9,7 @@ use super::labs::{Known, Labs};
 use super::types::{Applied, ApplyOptions, CommandFailure, Progress};
 use super::words;
 use crate::engine::{Ending, Exit, NotRun, Phase, Stream};
-use crate::graph::{self, Graph, ObjectId, Place, place_of};
+use crate::graph::{Graph, ObjectId, Place, place_of};
 use crate::model::{LabName, Model, Node, NodeKind, NodeName};
 use crate::plan::{self, Plan, Step};
 
@@ -92,7 +92,7 @@ impl Labs<'_> {
         choose: impl FnOnce(&mut BTreeSet<Place>),
     ) -> Result<Plan, LabError> {
         let mut numbering = known.record.as_ref().map(|record| record.numbering.clone()).unwrap_or_default();
-        let whole = graph::build(model, &mut numbering)?;
+        let whole = self.backend.graph(model, &mut numbering)?;
         let (_, before) = self.observe_known(lab, known)?;
         let mut stopped: BTreeSet<Place> = model.nodes.iter().filter(|node| has_jail(node)).map(place_of).collect();
         stopped.retain(|place| before.get(&ObjectId::Jail(place.clone())).is_none());

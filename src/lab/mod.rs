@@ -18,8 +18,8 @@ use std::time::Duration;
 
 use crate::diagnostic::Diagnostic;
 use crate::engine::freebsd::{self, Settings};
+use crate::engine::linux;
 use crate::engine::{Lock, Phase, Records};
-use crate::graph;
 use crate::model::{IfName, LabName, Model, NodeName};
 use crate::plan::{Observed, Plan};
 
@@ -57,7 +57,7 @@ pub fn survey(engine: EngineKind) -> Vec<Fact> {
 pub fn check(engine: EngineKind, model: &Model) -> Vec<Diagnostic> {
     match engine {
         EngineKind::FreeBsd | EngineKind::Sim => freebsd::check(model),
-        EngineKind::Linux => Vec::new(),
+        EngineKind::Linux => linux::check(model),
     }
 }
 
@@ -263,7 +263,7 @@ impl Site {
     /// `NoSuchLab`, `BadState`.
     pub fn names(&mut self, lab: &LabName) -> Result<Vec<NameRow>, LabError> {
         let record = self.records.read(lab)?.ok_or_else(|| words::no_such_lab(lab))?;
-        let graph = graph::build(&record.model, &mut record.numbering.clone())?;
+        let graph = self.behind.backend().graph(&record.model, &mut record.numbering.clone())?;
         Ok(names::rows(lab, &graph))
     }
 

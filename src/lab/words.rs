@@ -7,10 +7,9 @@ use super::error::{LabError, LabErrorKind};
 use super::types::EngineKind;
 use crate::abi::Errno;
 use crate::diagnostic::Diagnostic;
-use crate::engine::freebsd::{Lack, Unusable};
-use crate::engine::{EngineError, LockError, RecordError};
+use crate::engine::{EngineError, Lack, LockError, RecordError, Unusable};
 use crate::graph::{GraphError, ObjectId, Owner, Place, place_of};
-use crate::model::{LabName, Model, Node, NodeName};
+use crate::model::{LabName, Model, Node, NodeName, System};
 use crate::plan::{Change, Observed, Plan, Step};
 use crate::sim::persist::{LoadError, SaveError};
 
@@ -123,7 +122,7 @@ pub(super) fn of_change(change: &Change) -> String {
     format!("{} {}{place}{what}", change.kind, change.name)
 }
 
-/// Addresses that the kernel found in use by somebody else, or has not made sure of.
+/// Addresses that the kernel found in use by somebody else, or has not made sure of; ports that wait for the spanning tree.
 pub(super) fn unusable(observed: &Observed) -> Vec<String> {
     let interfaces = observed
         .interfaces
@@ -131,7 +130,10 @@ pub(super) fn unusable(observed: &Observed) -> Vec<String> {
         .flat_map(|(place, interfaces)| interfaces.iter().map(move |(name, seen)| (place, name, seen)));
     interfaces
         .flat_map(|(place, name, seen)| {
-            seen.unusable.iter().map(move |net| format!("address {net} on {name} of {place} is not usable"))
+            let addresses = seen.unusable.iter();
+            let addresses = addresses.map(move |net| format!("address {net} on {name} of {place} is not usable"));
+            let settling = seen.linux.as_ref().is_some_and(|link| link.settling);
+            addresses.chain(settling.then(|| format!("port {} does not forward yet", seen.description)))
         })
         .collect()
 }
@@ -194,6 +196,7 @@ fn word(step: &Step) -> &'static str {
         Step::Mount(_) | Step::Unmount(_) => "mount",
         Step::AddLimit(_) | Step::RemoveLimit(_) => "limit",
         Step::SetCpus { .. } => "processor set",
+        Step::Linux(step) => step.word(),
     }
 }
 
@@ -219,9 +222,9 @@ fn listed(names: &[String]) -> String {
 }
 
 /// Keys that no step stands for here.
-pub(super) fn not_run(model: &Model) -> Vec<String> {
+pub(super) fn not_run(model: &Model, system: System) -> Vec<String> {
     let mut notes = Vec::new();
-    for node in &model.nodes {
+    for node in model.nodes.iter().filter(|_| system != System::Linux) {
         if node.is_run_elsewhere() {
             notes.push(format!(
                 "node {}: another tool runs its jail; `attach` and `detach` hand over its interfaces",

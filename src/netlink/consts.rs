@@ -119,6 +119,9 @@ constants! { u8:
     RTPROT_STATIC = 4, "Made by hand.";
 }
 
+/// `IFA_F_NODAD` (Linux): no duplicate address detection.
+pub const IFA_F_NODAD: u8 = 0x02;
+
 /// `RTM_F_PREFIX` in `rtm_flags`: exactly this prefix, not the longest match.
 pub const RTM_F_PREFIX: u32 = 0x800;
 

@@ -5,6 +5,7 @@
 //! machine that compiles this: see [`Dialect`].
 
 pub mod consts;
+pub mod linux;
 pub mod reply;
 pub mod request;
 pub mod wire;
@@ -21,12 +22,17 @@ pub struct Dialect {
     pub main_table: u8,
     /// Whether IPv6 addresses need explicit lifetimes to be permanent.
     pub explicit_lifetimes: bool,
+    /// Whether IPv6 addresses must say themselves that they are not to be probed for.
+    pub no_dad: bool,
 }
 
 impl Dialect {
     /// FreeBSD 13.2 and later: family 28, table 0; an IPv6 address without lifetimes lives for a second
     /// (`sys/netlink/route/iface.c:1250-1256`).
-    pub const FREEBSD: Self = Self { inet6: 28, main_table: 0, explicit_lifetimes: true };
+    pub const FREEBSD: Self = Self { inet6: 28, main_table: 0, explicit_lifetimes: true, no_dad: false };
+
+    /// Linux: family 10, table 254. The addresses of a lab were checked when its file was read, and are to be usable at once.
+    pub const LINUX: Self = Self { inet6: 10, main_table: 254, explicit_lifetimes: false, no_dad: true };
 }
 
 #[cfg(test)]

@@ -4,12 +4,12 @@ use std::net::IpAddr;
 
 use netlink_packet_core::{Emitable, NetlinkHeader};
 use netlink_packet_route::AddressFamily;
-use netlink_packet_route::address::{AddressAttribute, AddressMessage, AddressScope, CacheInfo};
+use netlink_packet_route::address::{AddressAttribute, AddressHeaderFlags, AddressMessage, AddressScope, CacheInfo};
 use netlink_packet_route::route::{RouteAttribute, RouteFlags, RouteMessage, RouteProtocol, RouteScope, RouteType};
 
 use super::consts::{
-    IFLA_IFNAME, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REPLACE, NLM_F_REQUEST, RTM_DELADDR,
-    RTM_DELROUTE, RTM_F_PREFIX, RTM_GETADDR, RTM_GETLINK, RTM_GETROUTE, RTM_NEWADDR, RTM_NEWROUTE,
+    IFA_F_NODAD, IFLA_IFNAME, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REPLACE, NLM_F_REQUEST,
+    RTM_DELADDR, RTM_DELROUTE, RTM_F_PREFIX, RTM_GETADDR, RTM_GETLINK, RTM_GETROUTE, RTM_NEWADDR, RTM_NEWROUTE,
 };
 use super::{Dialect, wire};
 use crate::abi::flags::family;
@@ -96,6 +96,9 @@ impl Requests {
             lifetimes.ifa_preferred = u32::MAX;
             lifetimes.ifa_valid = u32::MAX;
             message.attributes.push(AddressAttribute::CacheInfo(lifetimes));
+        }
+        if address.is_ipv6() && self.dialect.no_dad {
+            message.header.flags = AddressHeaderFlags::from_bits_retain(IFA_F_NODAD);
         }
         self.append(RTM_NEWADDR, flags, &message)
     }

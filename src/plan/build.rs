@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::diff::{self, Attribute, Fate};
-use super::{Action, Change, Plan, Planned, Step, words};
+use super::{Action, Change, Plan, Planned, Step, linux, words};
 use crate::graph::{
     Eiface, Epair, Graph, Hooks, IfBridge, NetgraphKind, Nic, Numbering, Object, ObjectId, Owner, PipeSettings, Place,
 };
@@ -128,6 +128,7 @@ impl Builder<'_> {
         };
         match object {
             Object::Jail(jail) => vec![Step::RemoveJail(jail.clone())],
+            Object::Linux(object) => vec![linux::removal(object)],
             Object::Netgraph(node) => vec![Step::RemoveNetgraph { node: node.clone(), from: None }],
             Object::Eiface(eiface) => vec![Step::RemoveEiface { eiface: eiface.clone(), from: None }],
             Object::Epair(epair) => vec![Step::RemoveEpair(epair.clone())],
@@ -178,6 +179,7 @@ impl Builder<'_> {
     fn creation(&mut self, object: &Object) -> Vec<Step> {
         match object {
             Object::Jail(jail) => vec![Step::CreateJail(jail.clone())],
+            Object::Linux(object) => vec![linux::creation(object)],
             Object::Netgraph(node) => {
                 let from = if node.kind == NetgraphKind::Pipe { self.birth(&node.name) } else { None };
                 vec![Step::CreateNetgraph { node: node.clone(), from }]
@@ -271,6 +273,13 @@ impl Builder<'_> {
                 from: Some(old.value.clone()),
                 to: new.value.clone(),
             }],
+            (Object::Linux(old), Object::Linux(new)) => {
+                let mut steps = linux::alteration(old, new);
+                for (old, new) in old.nics().iter().zip(new.nics()) {
+                    steps.extend(self.nic_changes(old, new));
+                }
+                steps
+            }
             (Object::Route(old), Object::Route(new)) => {
                 vec![Step::ChangeRoute { place: new.place.clone(), to: new.to, from: old.via, via: new.via }]
             }
@@ -333,6 +342,7 @@ fn files_last(steps: Vec<Planned>, fates: &HashMap<ObjectId, Fate>) -> Vec<Plann
 fn whole_teardown(steps: Vec<Planned>) -> Vec<Planned> {
     let outside = |step: &Step| match step {
         Step::RemoveJail(jail) => jail.place == Place::Lab,
+        Step::Linux(step) => step.outlives_the_lab(),
         Step::CreateJail(_) | Step::SetJail { .. } => false,
         other => other.lane() == Place::Host,
     };
@@ -349,6 +359,7 @@ fn whole_teardown(steps: Vec<Planned>) -> Vec<Planned> {
 pub(super) fn default_of(name: &str) -> Option<&'static str> {
     match name {
         "net.inet.ip.forwarding" | "net.inet6.ip6.forwarding" => Some("0"),
+        "net.ipv4.ip_forward" | "net.ipv6.conf.all.forwarding" => Some("0"),
         crate::graph::DAD_COUNT => Some("1"),
         _ => None,
     }

@@ -31,6 +31,7 @@ impl Writer<'_> {
     fn step(&self, step: &Step, lines: &mut Vec<String>) {
         let mut say = |line: String| lines.push(line);
         match step {
+            Step::Linux(step) => lines.extend(step.commands(self.lab)),
             Step::CreateJail(jail) => {
                 let name = self.jail(&jail.place);
                 let host = name.rsplit('.').next().unwrap_or(&name).to_owned();

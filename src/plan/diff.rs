@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::words;
-use crate::graph::{Graph, Nic, Object, ObjectId, PipeSettings, Place};
+use super::{linux, words};
+use crate::graph::{Graph, Linux, Nic, Object, ObjectId, PipeSettings, Place};
 
 /// What becomes of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -146,6 +146,7 @@ fn compare((observed, old): (&Graph, &Object), (desired, new): (&Graph, &Object)
             found.differ("copy of", source(&old.copy_of), source(&new.copy_of), true);
         }
         (Object::Up(_), Object::Up(_)) => {}
+        (Object::Linux(old), Object::Linux(new)) => linux::compare(&mut found, old, new),
         (old, new) => found.differ("kind", words::describe(observed, old).0, words::describe(desired, new).0, true),
     }
     found.fate()
@@ -157,10 +158,10 @@ fn creation_only(name: &str) -> bool {
 }
 
 #[derive(Default)]
-struct Attributes(Vec<Attribute>);
+pub(super) struct Attributes(Vec<Attribute>);
 
 impl Attributes {
-    fn differ(&mut self, name: &str, old: impl Into<String>, new: impl Into<String>, forces: bool) {
+    pub(super) fn differ(&mut self, name: &str, old: impl Into<String>, new: impl Into<String>, forces: bool) {
         let (old, new) = (old.into(), new.into());
         if old != new {
             let known = |value: String| (!value.is_empty()).then_some(value);
@@ -168,7 +169,7 @@ impl Attributes {
         }
     }
 
-    fn nic(&mut self, prefix: &str, old: &Nic, new: &Nic) {
+    pub(super) fn nic(&mut self, prefix: &str, old: &Nic, new: &Nic) {
         self.differ(&format!("{prefix}name"), &*old.name, &*new.name, true);
         self.differ(&format!("{prefix}mac"), old.mac.to_string(), new.mac.to_string(), false);
         self.differ(&format!("{prefix}mtu"), old.mtu.to_string(), new.mtu.to_string(), false);
@@ -202,6 +203,13 @@ pub(super) fn whereabouts(nic: &Nic, observed: &Graph, fates: &HashMap<ObjectId,
         (Some(Object::Placement(placement)), Some(Fate::Keep | Fate::Change(_))) => {
             (placement.place.clone(), placement.name.clone())
         }
-        _ => (Place::Lab, nic.name.clone()),
+        _ => end_of(nic, observed).unwrap_or_else(|| (Place::Lab, nic.name.clone())),
     }
+}
+
+/// Where an end of a veth pair is: it never moves.
+fn end_of(nic: &Nic, observed: &Graph) -> Option<(Place, crate::graph::Name)> {
+    let Some(Object::Linux(Linux::Veth(veth))) = observed.maker(&nic.name) else { return None };
+    let at = veth.nics.iter().position(|own| own.name == nic.name)?;
+    Some((veth.ends[at].place.clone(), veth.ends[at].name.clone()))
 }

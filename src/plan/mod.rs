@@ -3,8 +3,10 @@
 mod build;
 mod commands;
 mod diff;
+mod linux;
 mod observed;
 mod observed_life;
+mod observed_linux;
 pub mod render;
 mod step;
 mod words;
@@ -16,8 +18,10 @@ use crate::model::LabName;
 
 pub use build::build;
 pub use diff::Attribute;
+pub use linux::LinuxStep;
 pub use observed::{Observed, ObservedInterface, ObservedJail, ObservedNode, Scope};
 pub use observed_life::{LifeScope, ObservedClone, ObservedLife, ObservedLimit, ObservedMount};
+pub use observed_linux::{ObservedLink, ObservedNamespace};
 pub use step::Step;
 pub use words::quoted;
 

@@ -1,15 +1,17 @@
 //! What a kernel was seen to hold of a lab, and the same as a graph of objects.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use ipnetwork::IpNetwork;
 use serde::Serialize;
 
 use super::observed_life::{LifeScope, ObservedLife};
+use super::observed_linux::{ObservedLink, ObservedNamespace};
+use crate::graph::linux::LOOPBACK;
 use crate::graph::{
-    Address, Eiface, Epair, Graph, GraphError, Hook, Hooks, IfBridge, Jail, Member, Name, Netgraph, NetgraphKind, Nic,
-    Object, ObjectId, Owner, PipeSettings, Place, Placement, Route, Shape, Sysctl, Up,
+    Address, Eiface, Epair, Graph, GraphError, Hook, Hooks, IfBridge, Jail, Linux, Member, Name, Netgraph,
+    NetgraphKind, Nic, Object, ObjectId, Owner, PipeSettings, Place, Placement, Route, Shape, Sysctl, Up,
 };
 use crate::model::{Mac, Mtu};
 
@@ -48,6 +50,7 @@ impl Scope {
                     scope.host |= sysctl.place == Place::Host;
                 }
                 Object::Placement(placement) => scope.host |= placement.place == Place::Host,
+                Object::Linux(Linux::Veth(veth)) => scope.host |= veth.ends.iter().any(|end| end.place == Place::Host),
                 other => scope.life.add(other),
             }
         }
@@ -61,6 +64,9 @@ pub struct Observed {
     /// The lab jail and the jails of nodes.
     #[serde(serialize_with = "by_text")]
     pub jails: BTreeMap<Place, ObservedJail>,
+    /// The namespaces of a lab on Linux.
+    #[serde(serialize_with = "by_text", skip_serializing_if = "BTreeMap::is_empty")]
+    pub namespaces: BTreeMap<Place, ObservedNamespace>,
     /// Netgraph nodes of the lab jail, by name (`[id]` for those without).
     pub netgraph: BTreeMap<Name, ObservedNode>,
     /// Interfaces by place and present name; of the host only ours.
@@ -127,6 +133,9 @@ pub struct ObservedInterface {
     pub addresses: BTreeSet<IpNetwork>,
     /// Addresses that are not usable yet, or never will be: tentative, duplicated.
     pub unusable: BTreeSet<IpNetwork>,
+    /// What only Linux says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub linux: Option<Box<ObservedLink>>,
 }
 
 pub(super) fn by_text<V: Serialize, S: serde::Serializer>(
@@ -141,6 +150,7 @@ impl Observed {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.jails.is_empty()
+            && self.namespaces.is_empty()
             && self.interfaces.get(&Place::Host).is_none_or(BTreeMap::is_empty)
             && self.life.is_empty()
     }
@@ -154,6 +164,7 @@ impl Observed {
         let mut reader = Reader { observed: self, known, located: HashMap::new(), objects: Vec::new() };
         reader.jails();
         reader.netgraph();
+        reader.linux();
         reader.strays();
         reader.placements();
         reader.members();
@@ -162,24 +173,24 @@ impl Observed {
         Graph::new(lab, reader.objects)
     }
 
-    fn interface(&self, place: &Place, name: &str) -> Option<&ObservedInterface> {
+    pub(super) fn interface(&self, place: &Place, name: &str) -> Option<&ObservedInterface> {
         self.interfaces.get(place)?.get(name)
     }
 }
 
 /// Addresses that a kernel gives to interfaces by itself.
-fn is_the_kernels(ip: IpAddr) -> bool {
+fn is_the_kernels(interface: &str, ip: IpAddr) -> bool {
     match ip {
-        IpAddr::V4(_) => false,
+        IpAddr::V4(ip) => interface == LOOPBACK && ip == Ipv4Addr::LOCALHOST,
         IpAddr::V6(ip) => ip.is_loopback() || ip.is_unicast_link_local(),
     }
 }
 
-struct Reader<'o> {
-    observed: &'o Observed,
-    known: &'o [&'o Graph],
+pub(super) struct Reader<'o> {
+    pub(super) observed: &'o Observed,
+    pub(super) known: &'o [&'o Graph],
     /// Interfaces whose identity is clear, by their name in the lab jail: where they are and what they are called there.
-    located: HashMap<Name, (Place, Name)>,
+    pub(super) located: HashMap<Name, (Place, Name)>,
     objects: Vec<(Owner, Object)>,
 }
 
@@ -189,7 +200,7 @@ impl Reader<'_> {
         found.into_iter().for_each(|object| self.push(object));
     }
 
-    fn push(&mut self, object: Object) {
+    pub(super) fn push(&mut self, object: Object) {
         let id = object.id();
         let owner = self.known.iter().find_map(|graph| graph.owner(&id)).cloned().unwrap_or(Owner::Lab);
         self.objects.push((owner, object));
@@ -219,7 +230,7 @@ impl Reader<'_> {
             .cloned()
     }
 
-    fn nic(&self, name: &Name) -> Option<Nic> {
+    pub(super) fn nic(&self, name: &Name) -> Option<Nic> {
         let (place, present) = self.located.get(name)?;
         let seen = self.observed.interface(place, present)?;
         Some(Nic {
@@ -392,11 +403,12 @@ impl Reader<'_> {
 
     /// Addresses and state of an interface that is ours, or that comes with a jail of ours: of others only what we wanted there.
     fn interface(&mut self, place: &Place, name: &Name, seen: &ObservedInterface, placed: bool) {
-        let own = placed || (&**name == "lo0" && matches!(place, Place::Node(_)));
+        let loopback = matches!(&**name, "lo0" | LOOPBACK);
+        let own = placed || (loopback && matches!(place, Place::Node(_)));
         for net in &seen.addresses {
             let known = self.is_known(&ObjectId::Address(place.clone(), name.clone(), net.ip()));
             let address = Address { place: place.clone(), interface: name.clone(), net: *net };
-            if known || (own && !is_the_kernels(net.ip())) {
+            if known || (own && !is_the_kernels(name, net.ip())) {
                 self.push(Object::Address(address));
             }
         }

@@ -171,6 +171,8 @@ pub enum Step {
         /// After.
         via: IpAddr,
     },
+    /// What only Linux takes.
+    Linux(super::linux::LinuxStep),
     /// Makes a directory of ours, empty or as a copy.
     MakeFolder(Folder),
     /// Removes it with everything inside.
@@ -207,6 +209,7 @@ impl Step {
     #[must_use]
     pub fn inverse(&self) -> Option<Self> {
         Some(match self.clone() {
+            Self::Linux(step) => Self::Linux(step.inverse()),
             Self::CreateJail(jail) => Self::RemoveJail(jail),
             Self::RemoveJail(jail) => Self::CreateJail(jail),
             Self::SetJail { place, from, to } => Self::SetJail { place, from: to, to: from },
@@ -275,6 +278,7 @@ impl Step {
     #[must_use]
     pub fn lane(&self) -> Place {
         match self {
+            Self::Linux(step) => step.lane(),
             Self::CreateJail(_)
             | Self::RemoveJail(_)
             | Self::SetJail { .. }

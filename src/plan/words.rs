@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::graph::{Graph, Mounted, NetgraphKind, Nic, Object, PipeDirection, PipeSettings, Place};
+use super::linux;
+use crate::graph::{Graph, Linux, Mounted, NetgraphKind, Nic, Object, PipeDirection, PipeSettings, Place};
 use crate::model::{Bandwidth, Delay};
 
 /// Kind and name of an object of `graph`.
@@ -34,6 +35,7 @@ pub(super) fn describe(graph: &Graph, object: &Object) -> (&'static str, String)
         Object::Mount(mount) => ("mount", mount.at.to_string()),
         Object::Limit(limit) => ("limit", format!("{} {}", limit.resource, limit.action)),
         Object::Cpus(cpus) => ("cpus", cpus.set.to_string()),
+        Object::Linux(object) => (linux::kind(object), linux::name(graph.lab.as_str(), object)),
     }
 }
 
@@ -98,6 +100,20 @@ pub(super) fn attributes(object: &Object) -> Vec<(String, String)> {
         | Object::Up(_)
         | Object::Ruleset(_)
         | Object::Cpus(_) => {}
+        Object::Linux(Linux::Namespace(_)) => {}
+        Object::Linux(Linux::Veth(veth)) => {
+            nic("a ", &veth.nics[0], &mut say);
+            nic("b ", &veth.nics[1], &mut say);
+        }
+        Object::Linux(Linux::Bridge(bridge)) => {
+            nic("", &bridge.nic, &mut say);
+            if bridge.settings.stp {
+                say("stp", "yes".to_owned());
+            }
+            if !bridge.settings.learning {
+                say("learning", "no".to_owned());
+            }
+        }
     }
     found
 }

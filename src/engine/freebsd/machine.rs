@@ -4,6 +4,7 @@ use super::doors::Doors;
 use super::{FreeBsd, RouteMeans, check, survey};
 use crate::diagnostic::Diagnostic;
 use crate::engine::{Backend, Engine, Fact};
+use crate::graph::{Graph, GraphError, Numbering};
 use crate::model::{LabName, Model, System};
 
 /// How the engine is to go about its work.
@@ -43,6 +44,10 @@ impl<D: Doors + std::fmt::Debug> Backend for Machine<D> {
 
     fn check(&self, model: &Model) -> Vec<Diagnostic> {
         check(model)
+    }
+
+    fn graph(&self, model: &Model, numbering: &mut Numbering) -> Result<Graph, GraphError> {
+        crate::graph::build(model, numbering)
     }
 
     fn engine<'b>(&'b mut self, lab: &LabName, token: &str) -> Box<dyn Engine + 'b> {

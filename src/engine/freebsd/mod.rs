@@ -58,7 +58,8 @@ use crate::graph::{Nic, Place};
 use crate::model::LabName;
 use crate::plan::{Observed, Plan, Scope, Step};
 
-pub use admission::{Lack, Unusable, admit};
+pub use super::{Lack, Unusable};
+pub use admission::admit;
 pub use check::check;
 pub use machine::{Machine, Settings};
 pub use survey::survey;
@@ -149,6 +150,7 @@ impl<'d, D: Doors> FreeBsd<'d, D> {
             Step::Unmount(mount) => self.unmount(mount),
             Step::AddLimit(limit) => self.add_limit(limit),
             Step::RemoveLimit(limit) => self.remove_limit(limit),
+            Step::Linux(step) => Err(EngineError::strange(step.word(), "", "only Linux has such a step")),
             Step::SetCpus { place, to, .. } => self.set_cpus(place, to.as_ref()),
             Step::AddAddress(_)
             | Step::RemoveAddress(_)

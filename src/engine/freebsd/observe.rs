@@ -209,6 +209,7 @@ fn interfaces(links: impl Iterator<Item = Link>, addresses: &[Address]) -> BTree
                 cloner: link.cloner.map(Name::from),
                 addresses: own().filter_map(|address| net(address)).collect(),
                 unusable: own().filter(bad).filter_map(|address| net(address)).collect::<BTreeSet<_>>(),
+                linux: None,
             };
             (Name::from(link.name), seen)
         })

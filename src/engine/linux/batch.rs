@@ -1,0 +1,257 @@
+//! Steps as netlink messages, many in one datagram, and the kernel's answers told apart by their numbers.
+
+use std::collections::HashMap;
+
+use super::encode::{Encoded, Removal};
+use super::kernel::Kernel;
+use super::{Engineer, errno};
+use crate::engine::{EngineError, StepResult};
+use crate::graph::Place;
+use crate::netlink::linux::{self, Link, Neighbour};
+use crate::netlink::reply::{Acknowledgement, Address, Answer, Route};
+use crate::netlink::wire::Messages;
+use crate::netlink::{Dialect, Requests, consts, reply};
+use crate::plan::Step;
+
+/// Octets of a datagram, well below a socket's send space.
+const DATAGRAM: usize = 32 * 1024;
+
+/// Messages in a datagram: the acknowledgements of so many, each of which the kernel accounts for with near 1 KiB, fit a socket's
+/// receive space.
+const MESSAGES: usize = 128;
+
+/// Datagrams that a dump may take; a kernel that sends more is not telling about one lab.
+const MOST_DATAGRAMS: usize = 100_000;
+
+impl<K: Kernel> Engineer<'_, K> {
+    /// Does steps that are messages on the socket of `place`.
+    pub(super) fn send_steps(&mut self, place: &Place, steps: &[&Step]) -> Vec<StepResult> {
+        let mut results: Vec<StepResult> = Vec::with_capacity(steps.len());
+        let mut pending: Vec<Encoded> = Vec::new();
+        let mut size = 0;
+        for step in steps {
+            match self.encode(step) {
+                Ok(encoded) => {
+                    size += encoded.len();
+                    pending.push(encoded);
+                }
+                Err(error) => {
+                    results.extend(self.exchange(place, std::mem::take(&mut pending)));
+                    results.push(StepResult::Failed(error));
+                    return results;
+                }
+            }
+            if size >= DATAGRAM {
+                size = 0;
+                results.extend(self.exchange(place, std::mem::take(&mut pending)));
+                if results.iter().any(|result| matches!(result, StepResult::Failed(_))) {
+                    return results;
+                }
+            }
+        }
+        results.extend(self.exchange(place, pending));
+        results
+    }
+
+    /// Sends the messages of steps and what they bring along in other places; as many results as steps.
+    fn exchange(&mut self, place: &Place, steps: Vec<Encoded>) -> Vec<StepResult> {
+        let messages: Vec<&[u8]> = steps.iter().map(|step| step.message.as_slice()).collect();
+        let answers = match self.converse(place, &messages) {
+            Ok(answers) => answers,
+            Err(error) => return not_sent(steps.len(), error),
+        };
+        let mut results: Vec<StepResult> = Vec::with_capacity(steps.len());
+        for (step, answer) in steps.iter().zip(answers) {
+            results.push(judge(step, answer));
+        }
+        self.follow(&steps, &mut results);
+        results
+    }
+
+    /// Names and address generation of interfaces that were made, on the sockets of their places.
+    fn follow(&mut self, steps: &[Encoded], results: &mut [StepResult]) {
+        let mut by_place: HashMap<&Place, Vec<(usize, &[u8])>> = HashMap::new();
+        for (at, step) in steps.iter().enumerate().filter(|(at, _)| results[*at] == StepResult::Done) {
+            for (place, message) in &step.follow {
+                by_place.entry(place).or_default().push((at, message));
+            }
+        }
+        let mut places: Vec<_> = by_place.into_iter().collect();
+        places.sort_by_key(|(place, _)| (*place).clone());
+        for (place, messages) in places {
+            let bytes: Vec<&[u8]> = messages.iter().map(|(_, bytes)| *bytes).collect();
+            match self.converse(place, &bytes) {
+                Ok(answers) => {
+                    for ((at, _), answer) in messages.iter().zip(answers) {
+                        if let (Some(error), StepResult::Done) = (refusal(&steps[*at], &answer), &results[*at]) {
+                            results[*at] = StepResult::Failed(error);
+                        }
+                    }
+                }
+                Err(error) => messages.iter().for_each(|(at, _)| results[*at] = StepResult::Failed(error.clone())),
+            }
+        }
+    }
+
+    /// Sends messages in as few datagrams as they fit in; one answer for each.
+    fn converse(&mut self, place: &Place, messages: &[&[u8]]) -> Result<Vec<Acknowledgement>, EngineError> {
+        let mut answers = Vec::with_capacity(messages.len());
+        let mut buffer = Vec::new();
+        let mut rest = messages;
+        while !rest.is_empty() {
+            let mut datagram = Vec::new();
+            let mut count = 0;
+            while count < rest.len().min(MESSAGES) && (count == 0 || datagram.len() + rest[count].len() <= DATAGRAM) {
+                let start = datagram.len();
+                datagram.extend_from_slice(rest[count]);
+                number(&mut datagram[start..], u32::try_from(count).unwrap_or(0) + 1);
+                count += 1;
+            }
+            rest = &rest[count..];
+            self.kernel.send(&self.lab, place, &datagram)?;
+            let mut own: Vec<Option<Acknowledgement>> = vec![None; count];
+            let mut missing = count;
+            while missing > 0 {
+                self.kernel.receive(&self.lab, place, &mut buffer)?;
+                for reply in reply::read(&buffer) {
+                    let Answer::Acknowledgement(answer) = reply.answer else { continue };
+                    let at = usize::try_from(reply.sequence).unwrap_or(0).wrapping_sub(1);
+                    if let Some(slot @ None) = own.get_mut(at) {
+                        *slot = Some(answer);
+                        missing -= 1;
+                    }
+                }
+            }
+            answers.extend(own.into_iter().flatten());
+        }
+        Ok(answers)
+    }
+
+    /// Sends one message that must succeed.
+    pub(super) fn command(&mut self, place: &Place, object: &str, messages: &[Vec<u8>]) -> Result<(), EngineError> {
+        let messages: Vec<&[u8]> = messages.iter().map(Vec::as_slice).collect();
+        let answers = self.converse(place, &messages)?;
+        let refused = answers.iter().find_map(|answer| answer.error.map(|error| (error, answer.text.clone())));
+        match refused {
+            None => Ok(()),
+            Some((error, text)) => Err(explained(errno::refused(object, "rtnetlink", error.raw()), text)),
+        }
+    }
+
+    /// Sends messages whose refusals do not matter.
+    pub(super) fn converse_all(&mut self, place: &Place, messages: &[Vec<u8>]) -> Result<(), EngineError> {
+        let messages: Vec<&[u8]> = messages.iter().map(Vec::as_slice).collect();
+        self.converse(place, &messages).map(drop)
+    }
+
+    /// Every neighbour of a place that was learnt.
+    pub(super) fn neighbours(&mut self, place: &Place) -> Result<Vec<Neighbour>, EngineError> {
+        let request = linux::neighbours();
+        let mut neighbours = Vec::new();
+        self.dump(place, "RTM_GETNEIGH", &request, &mut |datagram| {
+            neighbours.extend(Messages::new(datagram).filter_map(|message| linux::neighbour(&message)));
+        })?;
+        Ok(neighbours)
+    }
+
+    /// Every interface of a place.
+    pub(super) fn links(&mut self, place: &Place) -> Result<Vec<Link>, EngineError> {
+        let mut requests = Requests::new(Dialect::LINUX, 1);
+        requests.links();
+        let mut links = Vec::new();
+        self.dump(place, "RTM_GETLINK", requests.bytes(), &mut |datagram| {
+            links.extend(Messages::new(datagram).filter_map(|message| linux::link(&message)));
+        })?;
+        Ok(links)
+    }
+
+    /// Every address of a place.
+    pub(super) fn addresses(&mut self, place: &Place) -> Result<Vec<Address>, EngineError> {
+        let mut requests = Requests::new(Dialect::LINUX, 1);
+        requests.addresses(None);
+        let mut addresses = Vec::new();
+        self.dump(place, "RTM_GETADDR", requests.bytes(), &mut |datagram| {
+            addresses.extend(reply::read(datagram).filter_map(|reply| match reply.answer {
+                Answer::Address { address, .. } => Some(address),
+                _ => None,
+            }));
+        })?;
+        Ok(addresses)
+    }
+
+    /// Every route of a place.
+    pub(super) fn routes(&mut self, place: &Place) -> Result<Vec<Route>, EngineError> {
+        let mut requests = Requests::new(Dialect::LINUX, 1);
+        requests.routes();
+        let mut routes = Vec::new();
+        self.dump(place, "RTM_GETROUTE", requests.bytes(), &mut |datagram| {
+            routes.extend(reply::read(datagram).filter_map(|reply| match reply.answer {
+                Answer::Route { route, .. } => Some(*route),
+                _ => None,
+            }));
+        })?;
+        Ok(routes)
+    }
+
+    fn dump(
+        &mut self,
+        place: &Place,
+        call: &str,
+        request: &[u8],
+        read: &mut dyn FnMut(&[u8]),
+    ) -> Result<(), EngineError> {
+        self.kernel.send(&self.lab, place, request)?;
+        let mut buffer = Vec::new();
+        for _ in 0..MOST_DATAGRAMS {
+            self.kernel.receive(&self.lab, place, &mut buffer)?;
+            read(&buffer);
+            for message in Messages::new(&buffer) {
+                let code = message.payload.get(..4).and_then(|code| code.try_into().ok()).map_or(0, i32::from_ne_bytes);
+                match message.kind {
+                    consts::NLMSG_DONE | consts::NLMSG_ERROR if code == 0 => return Ok(()),
+                    consts::NLMSG_DONE | consts::NLMSG_ERROR => {
+                        return Err(errno::refused(place.to_string(), call, code.saturating_abs()));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Err(EngineError::strange(place.to_string(), call, format!("the kernel's answer to {call} does not end")))
+    }
+}
+
+/// Gives a message its number.
+fn number(message: &mut [u8], sequence: u32) {
+    if let Some(field) = message.get_mut(8..12) {
+        field.copy_from_slice(&sequence.to_ne_bytes());
+    }
+}
+
+fn not_sent(count: usize, error: EngineError) -> Vec<StepResult> {
+    let mut results = vec![StepResult::NotTried; count];
+    if let Some(first) = results.first_mut() {
+        *first = StepResult::Failed(error);
+    }
+    results
+}
+
+fn judge(step: &Encoded, answer: Acknowledgement) -> StepResult {
+    refusal(step, &answer).map_or(StepResult::Done, StepResult::Failed)
+}
+
+fn refusal(step: &Encoded, answer: &Acknowledgement) -> Option<EngineError> {
+    let number = answer.error?.raw();
+    // What is to go and is not there is gone.
+    let missing = [2, 3, 19, 99].contains(&number);
+    if step.removal == Removal::Yes && missing {
+        return None;
+    }
+    Some(explained(errno::refused(step.object.clone(), step.call, number), answer.text.clone()))
+}
+
+fn explained(error: EngineError, text: Option<String>) -> EngineError {
+    match text.filter(|text| !text.is_empty()) {
+        Some(text) => error.detail(text),
+        None => error,
+    }
+}

@@ -1,0 +1,135 @@
+//! What this engine cannot do of a model, and what it does otherwise than written, at the place in the file.
+
+use std::collections::BTreeMap;
+
+use crate::diagnostic::{Diagnostic, Origin};
+use crate::graph::linux::translate;
+use crate::model::{Link, Model, Node, NodeId, NodeKind, RootFs, SwitchDriver, Wire};
+
+/// Ports that a bridge takes (net/bridge/br_private.h, BR_PORT_BITS): numbers 1 to 1,023.
+const PORTS: usize = 1023;
+
+/// The smallest MTU that IPv6 and Ethernet devices of Linux take (ETH_MIN_MTU).
+const LEAST_MTU: u16 = 68;
+
+/// Finds everything; without an error among them the engine can do it.
+#[must_use]
+pub fn check(model: &Model) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    for node in &model.nodes {
+        check_driver(node, &mut found);
+        check_sysctls(node, &mut found);
+        check_jail(node, &mut found);
+        check_life(node, &mut found);
+    }
+    for link in &model.links {
+        check_link(link, &mut found);
+    }
+    check_ports(model, &mut found);
+    found
+}
+
+fn check_driver(node: &Node, found: &mut Vec<Diagnostic>) {
+    let what = match node.kind {
+        NodeKind::Switch(SwitchDriver::IfBridge { .. }) => "if_bridge",
+        NodeKind::Hub => "a hub",
+        _ => return,
+    };
+    let how = if node.kind == NodeKind::Hub { "a bridge that remembers nobody" } else { "a bridge of Linux" };
+    found.push(
+        Diagnostic::warning("L001", format!("on linux `{}` is {how}", node.name))
+            .at(node.name.origin, format!("{what} is FreeBSD's")),
+    );
+}
+
+fn check_sysctls(node: &Node, found: &mut Vec<Diagnostic>) {
+    for (name, value) in &node.sysctls {
+        if translate(name).is_none() {
+            found.push(
+                Diagnostic::warning("L002", format!("sysctl `{name}` of `{}` is not on this engine", node.name))
+                    .at(value.origin, "it has no form on Linux")
+                    .help("forwarding, ttl and redirects are translated; Linux's own names go under `linux:`"),
+            );
+        }
+    }
+    for (name, value) in &node.linux_sysctls {
+        let fits = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c));
+        if !name.starts_with("net.") || !name.split('.').all(fits) {
+            found.push(
+                Diagnostic::error("L003", format!("sysctl `{name}` of `{}` is not one of a network stack", node.name))
+                    .at(value.origin, "it would change the whole machine")
+                    .help("names begin with `net.` and are written with dots"),
+            );
+        }
+    }
+}
+
+fn check_jail(node: &Node, found: &mut Vec<Diagnostic>) {
+    for (name, value) in &node.jail {
+        found.push(
+            Diagnostic::warning("L004", format!("jail parameter `{name}` of `{}` is not on this engine", node.name))
+                .at(value.origin, "Linux has no jails"),
+        );
+    }
+}
+
+fn check_life(node: &Node, found: &mut Vec<Diagnostic>) {
+    let mut refuse = |what: &str, origin: Origin| {
+        found.push(
+            Diagnostic::error("L009", format!("the linux engine cannot do `{what}` of `{}` yet", node.name))
+                .at(origin, format!("`{what}` is not built on this engine"))
+                .help("leave it out here"),
+        );
+    };
+    if node.rootfs.value != RootFs::Host {
+        refuse("rootfs", node.rootfs.origin);
+    }
+    if let Some(limit) = node.limits.values().next() {
+        refuse("limits", limit.origin);
+    }
+    if let Some(cpus) = &node.cpus {
+        refuse("cpus", cpus.origin);
+    }
+}
+
+fn check_link(link: &Link, found: &mut Vec<Diagnostic>) {
+    if link.wire == Wire::Epair {
+        found.push(
+            Diagnostic::warning("L005", format!("on linux link `{}` is a veth pair", link.identity))
+                .at(link.origin, "an epair is FreeBSD's"),
+        );
+    }
+    if link.mtu.0 < LEAST_MTU {
+        found.push(
+            Diagnostic::error("L006", format!("a veth cannot have MTU {}", link.mtu))
+                .at(link.origin, format!("Linux takes {LEAST_MTU} or more")),
+        );
+    }
+    if let Some(shaping) = link.shaping.iter().flatten().next() {
+        found.push(
+            Diagnostic::error("L007", format!("the linux engine cannot shape link `{}` yet", link.identity))
+                .at(shaping.origin, "`tc` is not built on this engine")
+                .help("`--engine sim` shapes it; leave `tc` out here"),
+        );
+    }
+}
+
+fn check_ports(model: &Model, found: &mut Vec<Diagnostic>) {
+    let mut ports: BTreeMap<NodeId, usize> = BTreeMap::new();
+    for end in model.links.iter().flat_map(|link| &link.ends) {
+        *ports.entry(end.node).or_default() += 1;
+    }
+    for (id, count) in ports {
+        let node = model.node(id);
+        if node.kind.is_layer2() && count > PORTS {
+            found.push(
+                Diagnostic::error(
+                    "L008",
+                    format!("`{}` has {count} ports, a bridge of Linux takes {PORTS}", node.name),
+                )
+                .at(node.name.origin, "too many links")
+                .help("join two switches by a link"),
+            );
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! Each step as one message, and what it brings along in other places.
+
+use super::Engineer;
+use super::kernel::Kernel;
+use crate::abi::Errno;
+use crate::engine::EngineError;
+use crate::graph::Place;
+use crate::graph::linux::{Bridge, Veth};
+use crate::netlink::linux::{Links, VethEnd};
+use crate::netlink::request::Existing;
+use crate::netlink::{Dialect, NextHop, Requests};
+use crate::plan::{LinuxStep, Step};
+
+/// Whether a step takes something away, so that a missing object is no failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Removal {
+    Yes,
+    No,
+}
+
+/// A step as a message.
+#[derive(Clone, Debug)]
+pub(super) struct Encoded {
+    /// The object in a person's words.
+    pub object: String,
+    /// The call in the kernel's words.
+    pub call: &'static str,
+    /// Empty for a removal of what is not there.
+    pub message: Vec<u8>,
+    /// Messages in other places after it.
+    pub follow: Vec<(Place, Vec<u8>)>,
+    pub removal: Removal,
+}
+
+impl Encoded {
+    /// Octets in all.
+    pub(super) fn len(&self) -> usize {
+        self.message.len() + self.follow.iter().map(|(_, message)| message.len()).sum::<usize>()
+    }
+}
+
+/// Whether a step is done by a message alone.
+pub(super) fn is_message(step: &Step) -> bool {
+    match step {
+        Step::Linux(step) => !matches!(step, LinuxStep::CreateNamespace(_) | LinuxStep::RemoveNamespace(_)),
+        Step::SetMac { .. }
+        | Step::SetMtu { .. }
+        | Step::SetDescription { .. }
+        | Step::AddAddress(_)
+        | Step::RemoveAddress(_)
+        | Step::SetUp(_)
+        | Step::SetDown(_)
+        | Step::AddRoute(_)
+        | Step::RemoveRoute(_)
+        | Step::ChangeRoute { .. } => true,
+        _ => false,
+    }
+}
+
+impl<K: Kernel> Engineer<'_, K> {
+    /// The message for a step for which [`is_message`] holds.
+    pub(super) fn encode(&mut self, step: &Step) -> Result<Encoded, EngineError> {
+        match step {
+            Step::Linux(LinuxStep::CreateVeth(veth)) => self.create_veth(veth),
+            Step::Linux(LinuxStep::RemoveVeth(veth)) => self.remove_veth(veth),
+            Step::Linux(LinuxStep::CreateBridge(bridge)) => self.create_bridge(bridge),
+            Step::Linux(LinuxStep::RemoveBridge(bridge)) => {
+                let name = &bridge.nic.name;
+                let encoded = self.on_link(&Place::Lab, name, "RTM_DELLINK", Removal::Yes, Links::remove);
+                self.went(&Place::Lab, name);
+                encoded
+            }
+            Step::Linux(LinuxStep::SetBridge { bridge, to, .. }) => {
+                self.on_link(&Place::Lab, bridge, "RTM_NEWLINK", Removal::No, |links, index| {
+                    links.set_bridge(index, to.stp, to.learning);
+                })
+            }
+            Step::Linux(LinuxStep::SetLinkLocal { place, interface, on }) => {
+                self.on_link(place, interface, "RTM_NEWLINK", Removal::No, |links, index| {
+                    links.dress(index, None, Some(*on));
+                })
+            }
+            Step::SetMac { place, interface, to, .. } => {
+                self.on_link(place, interface, "RTM_NEWLINK", Removal::No, |links, index| links.set_mac(index, to.0))
+            }
+            Step::SetMtu { place, interface, to, .. } => {
+                let mtu = u32::from(to.0);
+                self.on_link(place, interface, "RTM_NEWLINK", Removal::No, |links, index| links.set_mtu(index, mtu))
+            }
+            Step::SetDescription { place, interface, to, .. } => {
+                self.on_link(place, interface, "RTM_NEWLINK", Removal::No, |links, index| {
+                    links.dress(index, Some(to), None);
+                })
+            }
+            Step::SetUp(up) => self.on_link(&up.place, &up.interface, "RTM_NEWLINK", Removal::No, |links, index| {
+                links.set_up(index, true);
+            }),
+            Step::SetDown(up) => self.on_link(&up.place, &up.interface, "RTM_NEWLINK", Removal::Yes, |links, index| {
+                links.set_up(index, false);
+            }),
+            _ => self.configure(step),
+        }
+    }
+
+    /// A message about an interface that is there.
+    fn on_link(
+        &mut self,
+        place: &Place,
+        name: &str,
+        call: &'static str,
+        removal: Removal,
+        write: impl FnOnce(&mut Links, u32),
+    ) -> Result<Encoded, EngineError> {
+        let object = self.at(place, name);
+        let message = match self.index(place, name) {
+            Ok(index) => one(|links| write(links, index)),
+            Err(error) if removal == Removal::Yes && is_missing(&error) => nothing(),
+            Err(error) => return Err(error),
+        };
+        Ok(Encoded { object, call, message, follow: Vec::new(), removal })
+    }
+
+    fn create_veth(&mut self, veth: &Veth) -> Result<Encoded, EngineError> {
+        let mut follow = Vec::new();
+        let mut indexes = [0; 2];
+        let mut namespaces = [None; 2];
+        let mut bridges = [None; 2];
+        for at in 0..2 {
+            let (nic, end) = (&veth.nics[at], &veth.ends[at]);
+            indexes[at] = self.choose(&end.place, &end.name)?;
+            if end.place != Place::Lab {
+                namespaces[at] = Some(self.kernel.descriptor(&self.lab, &end.place)?);
+            }
+            if let Some(bridge) = &end.bridge {
+                bridges[at] = Some(self.index(&Place::Lab, bridge)?);
+            }
+            let message = one(|links| match indexes[at] {
+                0 => links.dress_by_name(&end.name, &nic.description, end.link_local),
+                index => links.dress(index, Some(&nic.description), Some(end.link_local)),
+            });
+            follow.push((end.place.clone(), message));
+        }
+        let end = |at: usize| VethEnd {
+            name: &veth.ends[at].name,
+            index: indexes[at],
+            mac: veth.nics[at].mac.0,
+            mtu: u32::from(veth.nics[at].mtu.0),
+            namespace: namespaces[at],
+            bridge: bridges[at],
+        };
+        // IFLA_MASTER counts at the near end only: where both are ports, the second is joined in a message of its own.
+        let (near, far) =
+            if bridges[0].is_none() && bridges[1].is_some() { (end(1), end(0)) } else { (end(0), end(1)) };
+        let second = far.bridge;
+        let far = VethEnd { bridge: None, ..far };
+        let message = one(|links| links.create_veth(&near, &far));
+        if let Some(bridge) = second {
+            follow.insert(0, (Place::Lab, one(|links| links.set_bridge_of(far.index, bridge))));
+        }
+        let object = format!("{} and {}", veth.nics[0].of(), veth.nics[1].of());
+        Ok(Encoded { object, call: "RTM_NEWLINK", message, follow, removal: Removal::No })
+    }
+
+    fn remove_veth(&mut self, veth: &Veth) -> Result<Encoded, EngineError> {
+        let object = format!("{} and {}", veth.nics[0].of(), veth.nics[1].of());
+        let mut encoded =
+            Encoded { object, call: "RTM_DELLINK", message: nothing(), follow: Vec::new(), removal: Removal::Yes };
+        for end in &veth.ends {
+            let found = if end.name.is_empty() { None } else { self.index(&end.place, &end.name).ok() };
+            if let Some(index) = found {
+                // A message of the lab's socket acts in the lab: an end elsewhere goes on its own socket.
+                let message = one(|links| links.remove(index));
+                if end.place == Place::Lab {
+                    encoded.message = message
+                } else {
+                    encoded.follow.push((end.place.clone(), message))
+                }
+                break;
+            }
+        }
+        veth.ends.iter().for_each(|end| self.went(&end.place, &end.name));
+        Ok(encoded)
+    }
+
+    fn create_bridge(&mut self, bridge: &Bridge) -> Result<Encoded, EngineError> {
+        let nic = &bridge.nic;
+        let index = self.choose(&Place::Lab, &nic.name)?;
+        let (mac, mtu, settings) = (nic.mac.0, u32::from(nic.mtu.0), bridge.settings);
+        let message = one(|links| {
+            links.create_bridge(&nic.name, index, mac, mtu, settings.stp, settings.learning);
+        });
+        let dress = one(|links| links.dress(index, Some(&nic.description), Some(false)));
+        let object = self.at(&Place::Lab, nic.of());
+        let follow = vec![(Place::Lab, dress)];
+        Ok(Encoded { object, call: "RTM_NEWLINK", message, follow, removal: Removal::No })
+    }
+
+    /// Addresses and routes.
+    fn configure(&mut self, step: &Step) -> Result<Encoded, EngineError> {
+        let mut requests = Requests::new(Dialect::LINUX, 1);
+        let hop = |address| NextHop::Gateway { address, interface: None };
+        let (object, call, removal) = match step {
+            Step::AddAddress(address) | Step::RemoveAddress(address) => {
+                let adds = matches!(step, Step::AddAddress(_));
+                let object = format!("{} on {}", address.net, self.at(&address.place, &address.interface));
+                match self.index(&address.place, &address.interface) {
+                    Ok(index) if adds => requests.add_address(index, address.net.ip(), address.net.prefix()),
+                    Ok(index) => requests.remove_address(index, address.net.ip(), address.net.prefix()),
+                    Err(error) if !adds && is_missing(&error) => 0,
+                    Err(error) => return Err(error),
+                };
+                if adds { (object, "RTM_NEWADDR", Removal::No) } else { (object, "RTM_DELADDR", Removal::Yes) }
+            }
+            Step::AddRoute(route) => {
+                requests.add_route(route.to.ip(), route.to.prefix(), hop(route.via), Existing::Refuse);
+                (named(&route.place, &route.to.to_string()), "RTM_NEWROUTE", Removal::No)
+            }
+            Step::RemoveRoute(route) => {
+                requests.remove_route(route.to.ip(), route.to.prefix(), Some(hop(route.via)));
+                (named(&route.place, &route.to.to_string()), "RTM_DELROUTE", Removal::Yes)
+            }
+            Step::ChangeRoute { place, to, via, .. } => {
+                requests.add_route(to.ip(), to.prefix(), hop(*via), Existing::Replace);
+                (named(place, &to.to_string()), "RTM_NEWROUTE", Removal::No)
+            }
+            other => {
+                let message = format!("no message does this: {other:?}");
+                return Err(EngineError::strange("", "", message));
+            }
+        };
+        let message = if requests.is_empty() { nothing() } else { requests.bytes().to_vec() };
+        Ok(Encoded { object, call, message, follow: Vec::new(), removal })
+    }
+
+    /// Sets every bridge of the lab down.
+    pub(super) fn bridges_down(&mut self) -> Result<(), EngineError> {
+        let is_bridge = |kind: &Option<String>| kind.as_deref() == Some("bridge");
+        let links = match self.links(&Place::Lab) {
+            Ok(links) => links,
+            // A namespace that went behind our back took its bridges along.
+            Err(error) if is_missing(&error) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        let messages: Vec<Vec<u8>> = links
+            .iter()
+            .filter(|link| is_bridge(&link.kind))
+            .map(|link| one(|links| links.set_up(link.index, false)))
+            .collect();
+        self.command(&Place::Lab, "bridges", &messages)
+    }
+}
+
+fn named(place: &Place, what: &str) -> String {
+    format!("{what} of {place}")
+}
+
+fn one(write: impl FnOnce(&mut Links)) -> Vec<u8> {
+    let mut links = Links::new(1);
+    write(&mut links);
+    links.finish()
+}
+
+/// NLMSG_NOOP with an acknowledgement asked for: takes the place of a message that is not needed.
+fn nothing() -> Vec<u8> {
+    let mut writer = crate::netlink::wire::Writer::new();
+    let flags = crate::netlink::consts::NLM_F_REQUEST | crate::netlink::consts::NLM_F_ACK;
+    writer.begin(1, flags, 1, 0, &[]);
+    writer.end();
+    writer.finish()
+}
+
+/// The namespace or the interface is not there.
+pub(super) fn is_missing(error: &EngineError) -> bool {
+    matches!(error.errno, Some(Errno::ENODEV | Errno::ENOENT | Errno::ESRCH))
+}

@@ -1,0 +1,217 @@
+//! The Linux engine: namespaces joined by veth pairs and bridges. Plain logic over [`kernel::Kernel`], compiled on every system.
+
+mod batch;
+mod check;
+mod encode;
+mod errno;
+mod indexes;
+pub mod kernel;
+mod observe;
+mod probe;
+#[cfg(target_os = "linux")]
+pub mod sys;
+#[cfg(not(target_os = "linux"))]
+pub mod sys {
+    //! There is no Linux kernel on this system.
+
+    use crate::engine::{Backend, Unusable};
+
+    /// The kernel of this system, which is not Linux.
+    ///
+    /// # Errors
+    /// Always: so it is.
+    pub fn open() -> Result<Box<dyn Backend>, Unusable> {
+        Err(Unusable::elsewhere())
+    }
+}
+
+use std::time::Duration;
+
+use self::indexes::Indexes;
+use self::kernel::Kernel;
+use super::{Backend, Capabilities, Echo, EchoResult, Ending, Engine, EngineError, Exit, NotRun, StepResult, Stream};
+use crate::diagnostic::Diagnostic;
+use crate::graph::{Graph, GraphError, Numbering, Place};
+use crate::model::{LabName, Model, System};
+use crate::plan::{LinuxStep, Observed, Plan, Scope, Step};
+
+pub use check::check;
+
+/// A Linux kernel as labs see it.
+#[derive(Debug)]
+pub struct Machine<K> {
+    /// The kernel.
+    pub kernel: K,
+}
+
+impl<K: Kernel> Backend for Machine<K> {
+    fn boot_identity(&mut self) -> String {
+        self.kernel.boot_identity()
+    }
+
+    fn system(&self) -> System {
+        System::Linux
+    }
+
+    fn roots(&mut self) -> Option<String> {
+        None
+    }
+
+    fn check(&self, model: &Model) -> Vec<Diagnostic> {
+        check(model)
+    }
+
+    fn graph(&self, model: &Model, _numbering: &mut Numbering) -> Result<Graph, GraphError> {
+        crate::graph::linux::build(model)
+    }
+
+    fn engine<'b>(&'b mut self, lab: &LabName, token: &str) -> Box<dyn Engine + 'b> {
+        let (lab, token) = (lab.clone(), token.to_owned());
+        Box::new(Engineer { kernel: &mut self.kernel, lab, token, indexes: Indexes::default() })
+    }
+}
+
+/// The engine for one lab.
+#[derive(Debug)]
+struct Engineer<'k, K> {
+    kernel: &'k mut K,
+    lab: LabName,
+    token: String,
+    indexes: Indexes,
+}
+
+impl<K: Kernel> Engineer<'_, K> {
+    /// Makes sure that the lab is ours where it exists; whether it does.
+    fn own_lab(&mut self) -> Result<bool, EngineError> {
+        match self.kernel.token(&self.lab)? {
+            None => Ok(false),
+            Some(token) if token == self.token => Ok(true),
+            Some(_) => {
+                let lab = self.lab.as_str();
+                let message = format!("the namespaces of `{lab}` were made by somebody else");
+                Err(EngineError::strange(lab, "", message)
+                    .hint("take that lab down with the state directory it was made with, or choose another `name`"))
+            }
+        }
+    }
+
+    /// What a person would call an interface of a place.
+    fn at(&self, place: &Place, interface: &str) -> String {
+        match place {
+            Place::Host => interface.to_owned(),
+            Place::Lab => format!("{}:{interface}", self.lab),
+            Place::Node(node) => format!("{node}:{interface}"),
+        }
+    }
+
+    fn create_namespaces(&mut self, steps: &[&Step]) -> Vec<StepResult> {
+        let places: Vec<&Place> = steps.iter().filter_map(|step| created(step)).collect();
+        let results = self.kernel.create(&self.lab, &self.token, &places);
+        for (place, result) in places.iter().zip(&results) {
+            if result.is_ok() {
+                self.indexes.is_new(place);
+            }
+        }
+        results.into_iter().map(|result| result.map_or_else(StepResult::Failed, |()| StepResult::Done)).collect()
+    }
+
+    fn remove_namespace(&mut self, place: &Place) -> Result<(), EngineError> {
+        if !self.own_lab()? {
+            return Ok(());
+        }
+        if *place != Place::Lab {
+            return self.kernel.remove(&self.lab, place);
+        }
+        // A bridge that is up looks at all its ports each time one of them goes.
+        self.bridges_down()?;
+        self.kernel.remove_lab(&self.lab)
+    }
+
+    /// Does the steps at the head that belong together; at least one result.
+    fn some_steps(&mut self, place: &Place, steps: &[&Step]) -> Vec<StepResult> {
+        let single =
+            |result: Result<(), EngineError>| vec![result.map_or_else(StepResult::Failed, |()| StepResult::Done)];
+        match steps[0] {
+            Step::Linux(LinuxStep::CreateNamespace(_)) => {
+                let run = steps.iter().take_while(|step| created(step).is_some()).count();
+                self.create_namespaces(&steps[..run])
+            }
+            Step::Linux(LinuxStep::RemoveNamespace(namespace)) => single(self.remove_namespace(&namespace.place)),
+            Step::SetSysctl { name, to, .. } => single(self.kernel.write_sysctl(&self.lab, place, name, to)),
+            _ => {
+                let run = steps.iter().take_while(|step| encode::is_message(step)).count();
+                if run == 0 {
+                    let message = "only FreeBSD has such a step";
+                    return single(Err(EngineError::strange(place.to_string(), "", message)));
+                }
+                self.send_steps(place, &steps[..run])
+            }
+        }
+    }
+}
+
+/// The namespace that a step makes.
+fn created(step: &Step) -> Option<&Place> {
+    match step {
+        Step::Linux(LinuxStep::CreateNamespace(namespace)) => Some(&namespace.place),
+        _ => None,
+    }
+}
+
+impl<K: Kernel> Engine for Engineer<'_, K> {
+    fn prepare(&mut self, _plan: &Plan) -> Result<Capabilities, EngineError> {
+        self.own_lab()?;
+        Ok(Capabilities::default())
+    }
+
+    fn perform(&mut self, place: &Place, steps: &[&Step]) -> Vec<StepResult> {
+        let mut results = Vec::with_capacity(steps.len());
+        while results.len() < steps.len() {
+            let before = results.len();
+            results.extend(self.some_steps(place, &steps[before..]));
+            if results.iter().skip(before).any(|result| matches!(result, StepResult::Failed(_))) {
+                break;
+            }
+        }
+        results.resize(steps.len(), StepResult::NotTried);
+        results
+    }
+
+    fn observe(&mut self, scope: &Scope) -> Result<Observed, EngineError> {
+        self.look(scope)
+    }
+
+    fn wait(&mut self, span: Duration) {
+        self.kernel.wait(span);
+    }
+
+    fn now(&mut self) -> Duration {
+        self.kernel.now()
+    }
+
+    fn probe(&mut self, echoes: &[Echo]) -> Result<Vec<EchoResult>, EngineError> {
+        self.own_lab()?;
+        let results = self.echo(echoes);
+        self.kernel.echo_close();
+        results
+    }
+
+    fn end_processes(&mut self, _places: &[Place], _ending: &Ending) -> Result<(), EngineError> {
+        let message = "the linux engine cannot stop single nodes yet";
+        Err(EngineError::strange(self.lab.as_str(), "", message).hint("`down` stops all of them"))
+    }
+
+    fn ruleset(&mut self, _present: Option<u16>) -> Result<u16, EngineError> {
+        Err(EngineError::strange(self.lab.as_str(), "", "only FreeBSD has devfs rulesets"))
+    }
+
+    fn execute(
+        &mut self,
+        place: &Place,
+        command: &[String],
+        output: &mut dyn FnMut(Stream, &[u8]),
+    ) -> Result<Exit, NotRun> {
+        self.own_lab().map_err(NotRun::Refused)?;
+        self.kernel.execute(&self.lab, place, command, output)
+    }
+}

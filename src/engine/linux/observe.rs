@@ -1,0 +1,112 @@
+//! What a kernel holds of a lab, by dumps.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::IpAddr;
+
+use ipnetwork::IpNetwork;
+
+use super::Engineer;
+use super::kernel::Kernel;
+use crate::engine::EngineError;
+use crate::graph::linux::{BridgeSettings, LOOPBACK};
+use crate::graph::{Name, Place};
+use crate::model::Mac;
+use crate::netlink::consts::{IFA_F_TENTATIVE, RTN_UNICAST, RTPROT_STATIC};
+use crate::netlink::linux::{IFF_UP, Link};
+use crate::netlink::reply::{Address, Route};
+use crate::plan::{Observed, ObservedInterface, ObservedLink, ObservedNamespace, Scope};
+
+/// `IFA_F_DADFAILED` (include/uapi/linux/if_addr.h).
+const IFA_F_DADFAILED: u32 = 0x08;
+/// `RT_TABLE_MAIN`.
+const MAIN: u32 = 254;
+/// `RTPROT_BOOT`: what a person adds without saying who.
+const RTPROT_BOOT: u8 = 3;
+
+impl<K: Kernel> Engineer<'_, K> {
+    pub(super) fn look(&mut self, scope: &Scope) -> Result<Observed, EngineError> {
+        let mut observed = Observed::default();
+        if self.own_lab()? {
+            for (place, inode) in self.kernel.namespaces(&self.lab)? {
+                self.see(&mut observed, scope, &place)?;
+                observed.namespaces.insert(place.clone(), ObservedNamespace { inode });
+                // A thousand descriptors and sockets are not needed at once.
+                self.kernel.release(&self.lab, &place);
+            }
+        }
+        if scope.host {
+            self.see(&mut observed, scope, &Place::Host)?;
+        }
+        Ok(observed)
+    }
+
+    fn see(&mut self, observed: &mut Observed, scope: &Scope, place: &Place) -> Result<(), EngineError> {
+        let links = self.links(place)?;
+        let addresses = self.addresses(place)?;
+        let routes = self.routes(place)?;
+        let ours = format!("cellblock {} ", self.lab);
+        let wanted = |link: &&Link| {
+            *place != Place::Host
+                || link.name == LOOPBACK
+                || link.alias.as_deref().is_some_and(|alias| alias.starts_with(&ours))
+        };
+        let names: HashMap<u32, Name> = links.iter().map(|link| (link.index, Name::from(link.name.as_str()))).collect();
+        let mut of: HashMap<u32, Vec<&Address>> = HashMap::new();
+        for address in &addresses {
+            of.entry(address.index).or_default().push(address);
+        }
+        let seen = links.iter().filter(wanted).map(|link| {
+            let own = of.get(&link.index).map(Vec::as_slice).unwrap_or_default();
+            (Name::from(link.name.as_str()), interface(link, own, &names))
+        });
+        observed.interfaces.insert(place.clone(), seen.collect());
+        let routes: BTreeMap<IpNetwork, IpAddr> = routes.iter().filter_map(through_gateway).collect();
+        observed.routes.insert(place.clone(), routes);
+        if let Some(names) = scope.sysctls.get(place) {
+            let names: Vec<Name> = names.iter().cloned().collect();
+            let values = self.kernel.read_sysctls(&self.lab, place, &names)?;
+            observed.sysctls.insert(place.clone(), values);
+        }
+        Ok(())
+    }
+}
+
+fn interface(link: &Link, addresses: &[&Address], names: &HashMap<u32, Name>) -> ObservedInterface {
+    let net = |address: &&&Address| IpNetwork::new(address.address, address.prefix).ok();
+    let bad = |address: &&&Address| address.flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED) != 0;
+    // A link-local address comes by itself and is not one that somebody waits for.
+    let waited_for = |net: &IpNetwork| !matches!(net.ip(), IpAddr::V6(ip) if ip.is_unicast_link_local());
+    ObservedInterface {
+        index: link.index,
+        mac: link.mac.map(Mac).filter(|_| link.name != LOOPBACK),
+        mtu: link.mtu,
+        description: link.alias.clone().unwrap_or_default(),
+        up: link.flags & IFF_UP != 0,
+        carrier: link.carrier,
+        cloner: link.kind.as_deref().map(Name::from),
+        addresses: addresses.iter().filter_map(|address| net(&address)).collect(),
+        unusable: addresses
+            .iter()
+            .filter(bad)
+            .filter_map(|address| net(&address))
+            .filter(waited_for)
+            .collect::<BTreeSet<_>>(),
+        linux: Some(Box::new(ObservedLink {
+            peer: link.peer,
+            bridge: link.bridge.and_then(|index| names.get(&index).cloned()),
+            link_local: link.link_local,
+            settling: link.settling,
+            settings: link.bridging.map(|(stp, ageing)| BridgeSettings { stp, learning: ageing != 0 }),
+        })),
+    }
+}
+
+/// A route that somebody set by hand: what the kernel or a routing daemon adds is theirs.
+fn through_gateway(route: &Route) -> Option<(IpNetwork, IpAddr)> {
+    let by_hand = [RTPROT_BOOT, RTPROT_STATIC].contains(&route.protocol);
+    if !by_hand || route.table != MAIN || route.kind != RTN_UNICAST {
+        return None;
+    }
+    let gateway = route.hops.first()?.gateway?;
+    Some((IpNetwork::new(route.destination, route.prefix).ok()?, gateway))
+}

@@ -1,0 +1,184 @@
+//! The directory of a lab: a small file system whose source names the token, with a mount for each namespace, and the names below
+//! /run/netns that other tools know them by.
+
+use std::collections::BTreeMap;
+use std::ffi::CString;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use super::call;
+use crate::graph::Place;
+use crate::model::LabName;
+
+/// Where the labs are.
+const LABS: &str = "/run/cellblock";
+/// Where ip(8) and others look for namespaces.
+const NAMES: &str = "/run/netns";
+/// What the source of our file systems begins with.
+const SOURCE: &str = "cellblock:";
+/// A file in a lab's directory that says that we made [`NAMES`].
+const MADE_NAMES: &str = "made-netns";
+
+/// A path for the kernel.
+fn path(path: &Path) -> io::Result<CString> {
+    CString::new(path.as_os_str().as_bytes()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))
+}
+
+pub(super) fn lab(lab: &LabName) -> PathBuf {
+    Path::new(LABS).join(lab.as_str())
+}
+
+/// Where a namespace is mounted; the host's own is nowhere.
+pub(super) fn of(lab: &LabName, place: &Place) -> PathBuf {
+    let folder = self::lab(lab);
+    match place {
+        Place::Host => PathBuf::from("/proc/thread-self/ns/net"),
+        Place::Lab => folder.join("lab"),
+        Place::Node(node) => folder.join("ns").join(node.as_str()),
+    }
+}
+
+/// The name by which other tools know a namespace.
+pub(super) fn name(lab: &LabName, place: &Place) -> Option<PathBuf> {
+    let names = Path::new(NAMES);
+    match place {
+        Place::Host => None,
+        Place::Lab => Some(names.join(lab.as_str())),
+        Place::Node(node) => Some(names.join(format!("{lab}.{node}"))),
+    }
+}
+
+/// What is mounted on the lab's directory: the token, or what somebody else mounted there.
+pub(super) fn mounted(lab: &LabName) -> io::Result<Option<Result<String, String>>> {
+    let folder = self::lab(lab);
+    let table = fs::read_to_string("/proc/thread-self/mountinfo")?;
+    // `36 35 98:0 /root /mount/point options [tags] - type source options` (Documentation/filesystems/proc.rst); the last one is on top.
+    let mut found = None;
+    for line in table.lines() {
+        let mut fields = line.split(' ');
+        if fields.nth(4).map(Path::new) != Some(&folder) {
+            continue;
+        }
+        let source = line.split(" - ").nth(1).and_then(|rest| rest.split(' ').nth(1)).unwrap_or_default();
+        found = Some(source.strip_prefix(SOURCE).map(str::to_owned).ok_or_else(|| source.to_owned()));
+    }
+    Ok(found)
+}
+
+/// Makes the lab's directory. The token comes with the mount, so there is no moment in which it is nobody's.
+pub(super) fn begin(lab: &LabName, token: &str) -> io::Result<()> {
+    let folder = self::lab(lab);
+    fs::DirBuilder::new().recursive(true).mode(0o755).create(&folder)?;
+    let (source, kind) = (CString::new(format!("{SOURCE}{token}"))?, c"tmpfs");
+    let at = path(&folder)?;
+    call::mount(&source, &at, kind, libc::MS_NOSUID | libc::MS_NOEXEC, Some(c"mode=755,nr_inodes=0"))?;
+    // The mounts of namespaces are not to be copied into every mount namespace of the machine.
+    call::mount(c"none", &at, c"none", libc::MS_PRIVATE, None)?;
+    fs::create_dir(folder.join("ns"))?;
+    match fs::create_dir(NAMES) {
+        Ok(()) => fs::write(folder.join(MADE_NAMES), []),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Keeps the calling thread's network namespace under its names.
+pub(super) fn keep(lab: &LabName, place: &Place, namespace: BorrowedFd<'_>) -> io::Result<()> {
+    let at = of(lab, place);
+    if let Some(name) = name(lab, place) {
+        match symlink(&at, &name) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && leads_to(&name, &at) => {}
+            other => other?,
+        }
+    }
+    OpenOptions::new().create(true).truncate(false).write(true).mode(0o444).open(&at)?;
+    let own = CString::new(format!("/proc/self/fd/{}", namespace.as_raw_fd()))?;
+    call::mount(&own, &path(&at)?, c"none", libc::MS_BIND, None)
+}
+
+fn leads_to(name: &Path, at: &Path) -> bool {
+    fs::read_link(name).is_ok_and(|target| target == at)
+}
+
+/// Takes one namespace's mount and name away.
+pub(super) fn drop_one(lab: &LabName, place: &Place) -> io::Result<()> {
+    let at = of(lab, place);
+    if let Some(name) = name(lab, place).filter(|name| leads_to(name, &at)) {
+        gone(fs::remove_file(name))?;
+    }
+    match call::unmount(&path(&at)?, libc::MNT_DETACH) {
+        // Not mounted, or not there.
+        Err(error) if [libc::EINVAL, libc::ENOENT].contains(&call::number(&error)) => {}
+        other => other?,
+    }
+    gone(fs::remove_file(at))
+}
+
+/// Takes the whole directory away with every mount in it, and every name that leads there.
+pub(super) fn end(lab: &LabName) -> io::Result<()> {
+    let folder = self::lab(lab);
+    let made_names = folder.join(MADE_NAMES).exists();
+    match fs::read_dir(NAMES) {
+        Ok(entries) => {
+            for entry in entries {
+                let name = entry?.path();
+                if fs::read_link(&name).is_ok_and(|target| target.starts_with(&folder)) {
+                    gone(fs::remove_file(name))?;
+                }
+            }
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    call::unmount(&path(&folder)?, libc::MNT_DETACH)?;
+    gone(fs::remove_dir(&folder))?;
+    // Somebody else's labs and namespaces keep these directories.
+    let _ = fs::remove_dir(LABS);
+    if made_names {
+        let _ = fs::remove_dir(NAMES);
+    }
+    Ok(())
+}
+
+fn gone(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+/// A namespace, if one is mounted there.
+pub(super) fn open(at: &Path) -> io::Result<Option<File>> {
+    let file = match File::open(at) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    Ok(call::is_namespace(file.as_fd())?.then_some(file))
+}
+
+/// The namespaces of a lab and the kernel's numbers for them.
+pub(super) fn list(lab: &LabName) -> io::Result<BTreeMap<Place, u64>> {
+    let mut found = BTreeMap::new();
+    let mut add = |place: Place| -> io::Result<()> {
+        if let Some(file) = open(&of(lab, &place))? {
+            found.insert(place, file.metadata()?.ino());
+        }
+        Ok(())
+    };
+    add(Place::Lab)?;
+    let entries = match fs::read_dir(self::lab(lab).join("ns")) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(found),
+        other => other?,
+    };
+    for entry in entries {
+        if let Some(node) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) {
+            add(Place::Node(node))?;
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,272 @@
+//! The Linux kernel of this machine, by system calls.
+
+mod call;
+mod execute;
+mod folder;
+mod inside;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use super::Machine;
+use super::errno::refused;
+use super::kernel::{EchoSocket, Kernel};
+use crate::engine::{Backend, EngineError, Exit, Lack, NotRun, Stream, Unusable};
+use crate::graph::{Name, Place};
+use crate::model::LabName;
+
+/// The kernel of this system.
+///
+/// # Errors
+/// What keeps the engine from working here.
+pub fn open() -> Result<Box<dyn Backend>, Unusable> {
+    if !call::is_root() {
+        return Err(Unusable::new(
+            Lack::Permission,
+            "it needs root",
+            Some("run it as root, or in `unshare -rnm`; `--engine sim` needs no privilege"),
+        ));
+    }
+    // Whether namespaces can be made is asked of the kernel: a container may have taken the right away.
+    inside::alone(|| call::unshare(libc::CLONE_NEWNET)).map_err(|error| {
+        let lack = if call::number(&error) == libc::EPERM { Lack::Permission } else { Lack::System };
+        Unusable::new(lack, &format!("network namespaces cannot be made: {error}"), None)
+    })?;
+    call::raise_descriptor_limit();
+    Ok(Box::new(Machine { kernel: Namespaces { held: BTreeMap::new(), echoes: Vec::new(), began: Instant::now() } }))
+}
+
+/// The kernel, with what is open of it.
+#[derive(Debug)]
+struct Namespaces {
+    held: BTreeMap<(LabName, Place), Held>,
+    echoes: Vec<OwnedFd>,
+    began: Instant,
+}
+
+/// A namespace that is open, and a netlink socket in it.
+#[derive(Debug)]
+struct Held {
+    namespace: OwnedFd,
+    netlink: OwnedFd,
+}
+
+impl Namespaces {
+    fn held(&mut self, lab: &LabName, place: &Place) -> Result<&Held, EngineError> {
+        let key = (lab.clone(), place.clone());
+        if !self.held.contains_key(&key) {
+            let namespace = open_namespace(lab, place)?;
+            let netlink =
+                inside::within(namespace.as_fd(), netlink_socket).map_err(|error| no(place, "socket", &error))?;
+            self.held.insert(key.clone(), Held { namespace: namespace.into(), netlink });
+        }
+        self.held.get(&key).ok_or_else(|| no(place, "open", &io::ErrorKind::NotFound.into()))
+    }
+
+    fn within<T: Send>(
+        &mut self,
+        lab: &LabName,
+        place: &Place,
+        call: &str,
+        work: impl FnOnce() -> io::Result<T> + Send,
+    ) -> Result<T, EngineError> {
+        let namespace = open_namespace(lab, place)?;
+        inside::within(namespace.as_fd(), work).map_err(|error| no(place, call, &error))
+    }
+}
+
+fn open_namespace(lab: &LabName, place: &Place) -> Result<File, EngineError> {
+    match folder::open(&folder::of(lab, place)) {
+        Ok(Some(file)) => Ok(file),
+        Ok(None) => Err(no(place, "open", &io::Error::from_raw_os_error(libc::ENOENT))),
+        Err(error) => Err(no(place, "open", &error)),
+    }
+}
+
+fn no(object: impl ToString, call: &str, error: &io::Error) -> EngineError {
+    refused(object.to_string(), call, call::number(error))
+}
+
+fn netlink_socket() -> io::Result<OwnedFd> {
+    let socket = call::socket(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_ROUTE)?;
+    call::set_option(socket.as_fd(), libc::SOL_NETLINK, libc::NETLINK_EXT_ACK, 1)?;
+    call::set_option(socket.as_fd(), libc::SOL_NETLINK, libc::NETLINK_CAP_ACK, 1)?;
+    Ok(socket)
+}
+
+/// Makes a namespace with the calling thread, which is in it afterwards, and keeps it.
+fn make(lab: &LabName, place: &Place) -> Result<Held, EngineError> {
+    call::unshare(libc::CLONE_NEWNET).map_err(|error| no(place, "unshare", &error))?;
+    let namespace = File::open("/proc/thread-self/ns/net").map_err(|error| no(place, "open", &error))?;
+    let netlink = netlink_socket().map_err(|error| no(place, "socket", &error))?;
+    folder::keep(lab, place, namespace.as_fd()).map_err(|error| {
+        let name = folder::name(lab, place).unwrap_or_default();
+        let error = no(name.display(), "mount", &error);
+        if error.errno == Some(crate::abi::Errno::EEXIST) {
+            return error.hint("a namespace of that name belongs to somebody else: `ip netns` lists it");
+        }
+        error
+    })?;
+    Ok(Held { namespace: namespace.into(), netlink })
+}
+
+impl Kernel for Namespaces {
+    fn boot_identity(&mut self) -> String {
+        let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        id.trim().to_owned()
+    }
+
+    fn now(&mut self) -> Duration {
+        self.began.elapsed()
+    }
+
+    fn wait(&mut self, span: Duration) {
+        std::thread::sleep(span);
+    }
+
+    fn token(&mut self, lab: &LabName) -> Result<Option<String>, EngineError> {
+        match folder::mounted(lab) {
+            Ok(None) => Ok(None),
+            Ok(Some(Ok(token))) => Ok(Some(token)),
+            Ok(Some(Err(source))) => {
+                let at = folder::lab(lab).display().to_string();
+                let message = format!("`{source}` is mounted on `{at}`, and it is not ours");
+                Err(EngineError::strange(at, "mount", message).hint("choose another `name`, or unmount it"))
+            }
+            Err(error) => Err(no("/proc/thread-self/mountinfo", "read", &error)),
+        }
+    }
+
+    fn create(&mut self, lab: &LabName, token: &str, places: &[&Place]) -> Vec<Result<(), EngineError>> {
+        if places.contains(&&Place::Lab)
+            && !matches!(self.token(lab), Ok(Some(_)))
+            && let Err(error) = folder::begin(lab, token)
+        {
+            return places.iter().map(|_| Err(no(folder::lab(lab).display(), "mount", &error))).collect();
+        }
+        // One thread makes all of them: it is in the last one when it ends.
+        let made = inside::alone(|| Ok(places.iter().map(|place| make(lab, place)).collect::<Vec<_>>()));
+        let made = match made {
+            Ok(made) => made,
+            Err(error) => return places.iter().map(|place| Err(no(place, "unshare", &error))).collect(),
+        };
+        let mut results = Vec::with_capacity(made.len());
+        for (place, held) in places.iter().zip(made) {
+            results.push(held.map(|held| drop(self.held.insert((lab.clone(), (*place).clone()), held))));
+        }
+        results
+    }
+
+    fn remove(&mut self, lab: &LabName, place: &Place) -> Result<(), EngineError> {
+        self.release(lab, place);
+        if let Ok(namespace) = open_namespace(lab, place) {
+            execute::end_all(&[&namespace]).map_err(|error| no(place, "kill", &error))?;
+        }
+        folder::drop_one(lab, place).map_err(|error| no(place, "umount", &error))
+    }
+
+    fn remove_lab(&mut self, lab: &LabName) -> Result<(), EngineError> {
+        self.held.retain(|(own, _), _| own != lab);
+        let places = self.namespaces(lab)?;
+        let namespaces: Vec<File> = places.keys().map(|place| open_namespace(lab, place)).collect::<Result<_, _>>()?;
+        execute::end_all(&namespaces.iter().collect::<Vec<_>>()).map_err(|error| no(lab, "kill", &error))?;
+        drop(namespaces);
+        folder::end(lab).map_err(|error| no(folder::lab(lab).display(), "umount", &error))
+    }
+
+    fn namespaces(&mut self, lab: &LabName) -> Result<BTreeMap<Place, u64>, EngineError> {
+        folder::list(lab).map_err(|error| no(folder::lab(lab).display(), "open", &error))
+    }
+
+    fn descriptor(&mut self, lab: &LabName, place: &Place) -> Result<i32, EngineError> {
+        Ok(self.held(lab, place)?.namespace.as_raw_fd())
+    }
+
+    fn send(&mut self, lab: &LabName, place: &Place, messages: &[u8]) -> Result<(), EngineError> {
+        let held = self.held(lab, place)?;
+        call::send(held.netlink.as_fd(), messages).map_err(|error| no(place, "send", &error))
+    }
+
+    fn receive(&mut self, lab: &LabName, place: &Place, buffer: &mut Vec<u8>) -> Result<(), EngineError> {
+        let held = self.held(lab, place)?;
+        call::receive(held.netlink.as_fd(), buffer).map_err(|error| no(place, "recv", &error))
+    }
+
+    fn release(&mut self, lab: &LabName, place: &Place) {
+        self.held.remove(&(lab.clone(), place.clone()));
+    }
+
+    fn read_sysctls(
+        &mut self,
+        lab: &LabName,
+        place: &Place,
+        names: &[Name],
+    ) -> Result<BTreeMap<Name, String>, EngineError> {
+        self.within(lab, place, "read", || {
+            let mut values = BTreeMap::new();
+            for name in names {
+                match std::fs::read_to_string(sysctl(name)) {
+                    Ok(value) => drop(values.insert(name.clone(), value.trim().replace('\t', " "))),
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(values)
+        })
+    }
+
+    fn write_sysctl(&mut self, lab: &LabName, place: &Place, name: &str, value: &str) -> Result<(), EngineError> {
+        let namespace = open_namespace(lab, place)?;
+        let written = inside::within(namespace.as_fd(), || std::fs::write(sysctl(name), value));
+        written.map_err(|error| no(format!("{name} of {place}"), "write", &error))
+    }
+
+    fn echo_socket(&mut self, lab: &LabName, place: &Place, v4: bool) -> Result<EchoSocket, EngineError> {
+        let (family, protocol) =
+            if v4 { (libc::AF_INET, libc::IPPROTO_ICMP) } else { (libc::AF_INET6, libc::IPPROTO_ICMPV6) };
+        let socket = self.within(lab, place, "socket", || call::socket(family, libc::SOCK_RAW, protocol))?;
+        self.echoes.push(socket);
+        Ok(EchoSocket(self.echoes.len() - 1))
+    }
+
+    fn echo_send(&mut self, socket: EchoSocket, to: IpAddr, message: &[u8]) -> Result<(), i32> {
+        let socket = self.echoes.get(socket.0).ok_or(libc::EBADF)?;
+        call::send_to(socket.as_fd(), to, message).map_err(|error| call::number(&error))
+    }
+
+    fn echo_receive(&mut self, socket: EchoSocket, buffer: &mut Vec<u8>) -> Option<IpAddr> {
+        call::receive_from(self.echoes.get(socket.0)?.as_fd(), buffer).ok()
+    }
+
+    fn echo_wait(&mut self, sockets: &[EchoSocket], at_most: Duration) {
+        let asked: Vec<BorrowedFd<'_>> =
+            sockets.iter().filter_map(|socket| self.echoes.get(socket.0)).map(AsFd::as_fd).collect();
+        call::wait_readable(&asked, at_most);
+    }
+
+    fn echo_close(&mut self) {
+        self.echoes.clear();
+    }
+
+    fn execute(
+        &mut self,
+        lab: &LabName,
+        place: &Place,
+        command: &[String],
+        output: &mut dyn FnMut(Stream, &[u8]),
+    ) -> Result<Exit, NotRun> {
+        let namespace = open_namespace(lab, place).map_err(NotRun::Refused)?;
+        let name = folder::name(lab, place).and_then(|name| name.file_name().map(PathBuf::from)).unwrap_or_default();
+        execute::run(namespace.as_fd(), &name, command, output)
+    }
+}
+
+/// The file of a sysctl: names were checked when the file was read, and have dots only between their parts.
+fn sysctl(name: &str) -> PathBuf {
+    PathBuf::from("/proc/sys").join(name.replace('.', "/"))
+}

@@ -1,0 +1,223 @@
+//! Steps that only a Linux kernel takes, their inverses, and what they are called.
+
+use crate::graph::linux::{Bridge, BridgeSettings, Linux, Namespace, Veth};
+use crate::graph::{Name, Place};
+
+use super::diff::Attributes;
+use super::step::Step;
+
+/// One change of one object that only Linux has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LinuxStep {
+    /// unshare(2), kept by a mount and shown to `ip netns`.
+    CreateNamespace(Namespace),
+    /// Its mount and name go: of the lab with everything that it owns.
+    RemoveNamespace(Namespace),
+    /// RTM_NEWLINK of both ends at once, each where it belongs.
+    CreateVeth(Veth),
+    /// RTM_DELLINK of one end takes the other with it.
+    RemoveVeth(Veth),
+    /// RTM_NEWLINK.
+    CreateBridge(Bridge),
+    /// RTM_DELLINK.
+    RemoveBridge(Bridge),
+    /// RTM_NEWLINK of a bridge that is there.
+    SetBridge {
+        /// The bridge.
+        bridge: Name,
+        /// Before.
+        from: BridgeSettings,
+        /// After.
+        to: BridgeSettings,
+    },
+    /// IFLA_INET6_ADDR_GEN_MODE.
+    SetLinkLocal {
+        /// Where.
+        place: Place,
+        /// The interface's name there.
+        interface: Name,
+        /// Whether it makes itself a link-local address.
+        on: bool,
+    },
+}
+
+impl LinuxStep {
+    /// What takes it back.
+    #[must_use]
+    pub fn inverse(self) -> Self {
+        match self {
+            Self::CreateNamespace(namespace) => Self::RemoveNamespace(namespace),
+            Self::RemoveNamespace(namespace) => Self::CreateNamespace(namespace),
+            Self::CreateVeth(veth) => Self::RemoveVeth(veth),
+            Self::RemoveVeth(veth) => Self::CreateVeth(veth),
+            Self::CreateBridge(bridge) => Self::RemoveBridge(bridge),
+            Self::RemoveBridge(bridge) => Self::CreateBridge(bridge),
+            Self::SetBridge { bridge, from, to } => Self::SetBridge { bridge, from: to, to: from },
+            Self::SetLinkLocal { place, interface, on } => Self::SetLinkLocal { place, interface, on: !on },
+        }
+    }
+
+    /// Who does it.
+    #[must_use]
+    pub fn lane(&self) -> Place {
+        match self {
+            Self::CreateNamespace(_) | Self::RemoveNamespace(_) => Place::Host,
+            Self::SetLinkLocal { place, .. } => place.clone(),
+            _ => Place::Lab,
+        }
+    }
+
+    /// Whether its object stays when the lab's namespaces are gone, or is the lab itself.
+    pub(super) fn outlives_the_lab(&self) -> bool {
+        match self {
+            Self::RemoveNamespace(namespace) => namespace.place == Place::Lab,
+            Self::RemoveVeth(veth) => veth.ends.iter().any(|end| end.place == Place::Host),
+            _ => false,
+        }
+    }
+
+    /// One word for what it is about.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::CreateNamespace(_) | Self::RemoveNamespace(_) => "namespace",
+            Self::CreateVeth(_) | Self::RemoveVeth(_) => "veth",
+            Self::CreateBridge(_) | Self::RemoveBridge(_) | Self::SetBridge { .. } => "bridge",
+            Self::SetLinkLocal { .. } => "attribute",
+        }
+    }
+
+    /// The lines of ip(8) that do the same by hand.
+    #[must_use]
+    pub fn commands(&self, lab: &str) -> Vec<String> {
+        let namespace = |place: &Place| match place {
+            Place::Host => "1".to_owned(),
+            Place::Lab => lab.to_owned(),
+            Place::Node(node) => format!("{lab}.{node}"),
+        };
+        let bridge_options = |settings: &BridgeSettings| {
+            let ageing = if settings.learning { "30000" } else { "0" };
+            format!("stp_state {} ageing_time {ageing}", u8::from(settings.stp))
+        };
+        match self {
+            Self::CreateNamespace(made) => vec![format!("ip netns add {}", namespace(&made.place))],
+            Self::RemoveNamespace(gone) => vec![format!("ip netns del {}", namespace(&gone.place))],
+            Self::CreateVeth(veth) => {
+                let [a, b] = &veth.ends;
+                let dress = |at: usize| format!("address {} mtu {}", veth.nics[at].mac, veth.nics[at].mtu);
+                let (here, there) = (namespace(&a.place), namespace(&b.place));
+                let (own, peer) = (dress(0), dress(1));
+                let mut lines = vec![format!(
+                    "ip -n {here} link add {} {own} type veth peer name {} {peer} netns {there}",
+                    a.name, b.name
+                )];
+                for (end, nic) in veth.ends.iter().zip(&veth.nics) {
+                    let master = end.bridge.as_ref().map(|bridge| format!(" master {bridge}")).unwrap_or_default();
+                    let mode = if end.link_local { "eui64" } else { "none" };
+                    let name = namespace(&end.place);
+                    let alias = &nic.description;
+                    lines
+                        .push(format!("ip -n {name} link set {}{master} addrgenmode {mode} alias '{alias}'", end.name));
+                }
+                lines
+            }
+            Self::RemoveVeth(veth) => {
+                vec![format!("ip -n {} link del {}", namespace(&veth.ends[0].place), veth.ends[0].name)]
+            }
+            Self::CreateBridge(bridge) => {
+                let (name, mac, options) = (&bridge.nic.name, bridge.nic.mac, bridge_options(&bridge.settings));
+                vec![format!("ip -n {lab} link add {name} address {mac} type bridge {options}")]
+            }
+            Self::RemoveBridge(bridge) => vec![format!("ip -n {lab} link del {}", bridge.nic.name)],
+            Self::SetBridge { bridge, to, .. } => {
+                vec![format!("ip -n {lab} link set {bridge} type bridge {}", bridge_options(to))]
+            }
+            Self::SetLinkLocal { place, interface, on } => {
+                let mode = if *on { "eui64" } else { "none" };
+                vec![format!("ip -n {} link set {interface} addrgenmode {mode}", namespace(place))]
+            }
+        }
+    }
+}
+
+/// The step that makes an object.
+pub(super) fn creation(object: &Linux) -> Step {
+    Step::Linux(match object.clone() {
+        Linux::Namespace(namespace) => LinuxStep::CreateNamespace(namespace),
+        Linux::Veth(veth) => LinuxStep::CreateVeth(veth),
+        Linux::Bridge(bridge) => LinuxStep::CreateBridge(bridge),
+    })
+}
+
+/// The step that takes it away.
+pub(super) fn removal(object: &Linux) -> Step {
+    Step::Linux(match object.clone() {
+        Linux::Namespace(namespace) => LinuxStep::RemoveNamespace(namespace),
+        Linux::Veth(veth) => LinuxStep::RemoveVeth(veth),
+        Linux::Bridge(bridge) => LinuxStep::RemoveBridge(bridge),
+    })
+}
+
+/// The steps that change what is Linux's own about it; its interfaces' attributes are everybody's.
+pub(super) fn alteration(old: &Linux, new: &Linux) -> Vec<Step> {
+    match (old, new) {
+        (Linux::Veth(old), Linux::Veth(new)) => {
+            let changed = old.ends.iter().zip(&new.ends).filter(|(old, new)| old.link_local != new.link_local);
+            changed
+                .map(|(_, end)| {
+                    let (place, interface) = (end.place.clone(), end.name.clone());
+                    Step::Linux(LinuxStep::SetLinkLocal { place, interface, on: end.link_local })
+                })
+                .collect()
+        }
+        (Linux::Bridge(old), Linux::Bridge(new)) if old.settings != new.settings => {
+            let bridge = new.nic.name.clone();
+            vec![Step::Linux(LinuxStep::SetBridge { bridge, from: old.settings, to: new.settings })]
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// What differs between two objects of one identity.
+pub(super) fn compare(found: &mut Attributes, old: &Linux, new: &Linux) {
+    let yes_no = |value: bool| if value { "yes" } else { "no" };
+    match (old, new) {
+        (Linux::Namespace(_), Linux::Namespace(_)) => {}
+        (Linux::Veth(old), Linux::Veth(new)) => {
+            for (at, prefix) in ["a ", "b "].iter().enumerate() {
+                let (was, is) = (&old.ends[at], &new.ends[at]);
+                found.differ(&format!("{prefix}place"), was.place.to_string(), is.place.to_string(), true);
+                found.differ(&format!("{prefix}name"), &*was.name, &*is.name, true);
+                let bridge = |of: &Option<Name>| of.as_deref().unwrap_or("none").to_owned();
+                found.differ(&format!("{prefix}bridge"), bridge(&was.bridge), bridge(&is.bridge), true);
+                let (was_on, is_on) = (yes_no(was.link_local), yes_no(is.link_local));
+                found.differ(&format!("{prefix}link-local address"), was_on, is_on, false);
+                found.nic(prefix, &old.nics[at], &new.nics[at]);
+            }
+        }
+        (Linux::Bridge(old), Linux::Bridge(new)) => {
+            found.nic("", &old.nic, &new.nic);
+            found.differ("stp", yes_no(old.settings.stp), yes_no(new.settings.stp), false);
+            found.differ("learning", yes_no(old.settings.learning), yes_no(new.settings.learning), false);
+        }
+        (old, new) => found.differ("kind", kind(old), kind(new), true),
+    }
+}
+
+/// What kind of object it is, in the kernel's word.
+pub(super) fn kind(object: &Linux) -> &'static str {
+    match object {
+        Linux::Namespace(_) => "namespace",
+        Linux::Veth(_) => "veth",
+        Linux::Bridge(_) => "bridge",
+    }
+}
+
+/// Its name to a reader.
+pub(super) fn name(lab: &str, object: &Linux) -> String {
+    match object {
+        Linux::Namespace(namespace) => super::words::jail_name(lab, &namespace.place).unwrap_or_default(),
+        Linux::Veth(veth) => format!("{} and {}", veth.nics[0].of(), veth.nics[1].of()),
+        Linux::Bridge(bridge) => bridge.nic.of().to_owned(),
+    }
+}

@@ -1,0 +1,134 @@
+//! What was seen of objects that only Linux has, and the same as objects.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use super::observed::{Observed, ObservedInterface, Reader};
+use crate::graph::linux::{Bridge, BridgeSettings, End, Linux, Namespace, Veth};
+use crate::graph::{Name, Nic, Object, Place};
+
+/// A namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct ObservedNamespace {
+    /// The kernel's number for it.
+    pub inode: u64,
+}
+
+/// What Linux says of an interface beyond what every kernel says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ObservedLink {
+    /// The index of a veth's other end, in its namespace.
+    pub peer: Option<u32>,
+    /// The bridge it is a port of.
+    pub bridge: Option<Name>,
+    /// It makes itself a link-local address.
+    pub link_local: bool,
+    /// It is a port that the spanning tree does not let forward yet.
+    pub settling: bool,
+    /// How a bridge forwards.
+    pub settings: Option<BridgeSettings>,
+}
+
+impl Reader<'_> {
+    /// Namespaces, veth pairs and bridges.
+    pub(super) fn linux(&mut self) {
+        let observed = self.observed;
+        for place in observed.namespaces.keys() {
+            self.push(Object::Linux(Linux::Namespace(Namespace { place: place.clone() })));
+        }
+        self.locate_ends();
+        let mut ours: BTreeSet<(Place, Name)> = BTreeSet::new();
+        let mut seen: BTreeSet<Name> = BTreeSet::new();
+        let known = self.known;
+        for object in known.iter().flat_map(|graph| graph.in_order()) {
+            match object {
+                Object::Linux(Linux::Veth(veth)) if !seen.contains(&veth.nics[0].name) => {
+                    let Some(found) = self.veth(veth) else { continue };
+                    seen.insert(veth.nics[0].name.clone());
+                    ours.extend(found.ends.iter().map(|end| (end.place.clone(), end.name.clone())));
+                    self.push(Object::Linux(Linux::Veth(found)));
+                }
+                Object::Linux(Linux::Bridge(bridge)) if !seen.contains(&bridge.nic.name) => {
+                    let Some(found) = self.bridge(&bridge.nic.name) else { continue };
+                    seen.insert(bridge.nic.name.clone());
+                    ours.insert((Place::Lab, bridge.nic.name.clone()));
+                    self.push(Object::Linux(Linux::Bridge(found)));
+                }
+                _ => {}
+            }
+        }
+        self.strays_of_the_lab(&ours);
+    }
+
+    fn locate_ends(&mut self) {
+        for object in self.known.iter().flat_map(|graph| graph.in_order()) {
+            let Object::Linux(Linux::Veth(veth)) = object else { continue };
+            for (nic, end) in veth.nics.iter().zip(&veth.ends) {
+                if link(self.observed, &end.place, &end.name, "veth").is_some() {
+                    self.located.entry(nic.name.clone()).or_insert((end.place.clone(), end.name.clone()));
+                }
+            }
+        }
+    }
+
+    /// The pair as it is; an end that is not where it should be, or not joined to the other, has no name.
+    fn veth(&self, veth: &Veth) -> Option<Veth> {
+        let ends = veth.ends.each_ref().map(|end| link(self.observed, &end.place, &end.name, "veth"));
+        if ends.iter().all(Option::is_none) {
+            return None;
+        }
+        let joined = match ends {
+            [Some((a, of_a)), Some((b, of_b))] => of_a.peer == Some(b.index) && of_b.peer == Some(a.index),
+            _ => false,
+        };
+        // Of two ends that are strangers to each other the first stands for the pair; the plan makes both anew.
+        let first = usize::from(ends[0].is_none());
+        let read = |at: usize| {
+            let (nic, end) = (&veth.nics[at], &veth.ends[at]);
+            let there = ends[at].filter(|_| joined || at == first);
+            let name = there.map_or_else(|| Name::from(""), |_| end.name.clone());
+            let (bridge, link_local) =
+                there.map_or((None, end.link_local), |(_, link)| (link.bridge.clone(), link.link_local));
+            let nic = there.and_then(|_| self.nic(&nic.name)).unwrap_or_else(|| nic.clone());
+            (nic, End { place: end.place.clone(), name, bridge, link_local })
+        };
+        let [(first, here), (second, there)] = [read(0), read(1)];
+        Some(Veth { nics: [first, second], ends: [here, there] })
+    }
+
+    fn bridge(&self, name: &Name) -> Option<Bridge> {
+        let (_, link) = link(self.observed, &Place::Lab, name, "bridge")?;
+        Some(Bridge { nic: self.nic(name)?, settings: link.settings? })
+    }
+
+    /// What is in the lab's own namespace and belongs to no object that we know: it goes.
+    fn strays_of_the_lab(&mut self, ours: &BTreeSet<(Place, Name)>) {
+        let names: Vec<Name> =
+            self.observed.interfaces.get(&Place::Lab).into_iter().flat_map(BTreeMap::keys).cloned().collect();
+        for name in names.into_iter().filter(|name| !ours.contains(&(Place::Lab, name.clone()))) {
+            if let Some(bridge) = self.bridge(&name) {
+                self.push(Object::Linux(Linux::Bridge(bridge)));
+            } else if link(self.observed, &Place::Lab, &name, "veth").is_some()
+                && let Some(nic) = self.nic(&name)
+            {
+                let far = Nic { name: "".into(), ..nic.clone() };
+                let end = End { place: Place::Lab, name, bridge: None, link_local: false };
+                let other = End { name: "".into(), ..end.clone() };
+                self.push(Object::Linux(Linux::Veth(Veth { nics: [nic, far], ends: [end, other] })));
+            }
+        }
+    }
+}
+
+/// An interface of that kind.
+fn link<'o>(
+    observed: &'o Observed,
+    place: &Place,
+    name: &str,
+    kind: &str,
+) -> Option<(&'o ObservedInterface, &'o ObservedLink)> {
+    let seen = observed.interface(place, name)?;
+    let link = seen.linux.as_deref()?;
+    (seen.cloner.as_deref() == Some(kind)).then_some((seen, link))
+}
