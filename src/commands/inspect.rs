@@ -56,17 +56,22 @@ fn print_table(context: &mut Context<'_>, observed: &Observed) {
         })
         .collect();
     context.printer.result(table::render(&headings, &rows));
-    let headings = [("NETGRAPH NODE", Align::Left), ("TYPE", Align::Left), ("HOOKS", Align::Right)];
-    let rows: Vec<_> = observed
-        .netgraph
-        .iter()
-        .map(|(name, node)| vec![name.to_string(), node.kind.clone(), node.hooks.len().to_string()])
-        .collect();
-    context.printer.result(format!("\n{}", table::render(&headings, &rows)));
-    let jails = observed.jails.len();
+    if observed.namespaces.is_empty() {
+        let headings = [("NETGRAPH NODE", Align::Left), ("TYPE", Align::Left), ("HOOKS", Align::Right)];
+        let rows: Vec<_> = observed
+            .netgraph
+            .iter()
+            .map(|(name, node)| vec![name.to_string(), node.kind.clone(), node.hooks.len().to_string()])
+            .collect();
+        context.printer.result(format!("\n{}", table::render(&headings, &rows)));
+    }
+    let stacks = match observed.namespaces.len() {
+        0 => amount(observed.jails.len(), "jail"),
+        namespaces => amount(namespaces, "namespace"),
+    };
     let routes: usize = observed.routes.values().map(std::collections::BTreeMap::len).sum();
-    let (jails, routes) = (amount(jails, "jail"), amount(routes, "route"));
-    context.printer.result(format!("\n{jails}, {routes} through a gateway; --format json shows everything\n"));
+    let routes = amount(routes, "route");
+    context.printer.result(format!("\n{stacks}, {routes} through a gateway; --format json shows everything\n"));
 }
 
 fn align(heading: &str) -> Align {

@@ -11,7 +11,7 @@ use super::words;
 use crate::engine::{Ending, Exit, NotRun, Phase, Stream};
 use crate::graph::{Graph, ObjectId, Place, place_of};
 use crate::model::{LabName, Model, Node, NodeKind, NodeName};
-use crate::plan::{self, Plan, Step};
+use crate::plan::{self, LinuxStep, Plan, Step};
 
 /// How long processes may take to end when nobody says, as jail(8) has it.
 pub const GRACE: Duration = Duration::from_secs(10);
@@ -176,8 +176,12 @@ impl Labs<'_> {
 
 /// Whether the plan makes that jail.
 fn creates(plan: &Plan, jail: &ObjectId) -> bool {
-    let made = |step: &Step| matches!(step, Step::CreateJail(made) if ObjectId::Jail(made.place.clone()) == *jail);
-    plan.steps.iter().any(|planned| made(&planned.step))
+    let place = |step: &Step| match step {
+        Step::CreateJail(made) => Some(made.place.clone()),
+        Step::Linux(LinuxStep::CreateNamespace(made)) => Some(made.place.clone()),
+        _ => None,
+    };
+    plan.steps.iter().filter_map(|planned| place(&planned.step)).any(|place| ObjectId::Jail(place) == *jail)
 }
 
 /// Whether the lab makes a jail for it.

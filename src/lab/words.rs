@@ -122,7 +122,7 @@ pub(super) fn of_change(change: &Change) -> String {
     format!("{} {}{place}{what}", change.kind, change.name)
 }
 
-/// Addresses that the kernel found in use by somebody else, or has not made sure of; ports that wait for the spanning tree.
+/// Addresses that the kernel found in use by somebody else, or has not made sure of.
 pub(super) fn unusable(observed: &Observed) -> Vec<String> {
     let interfaces = observed
         .interfaces
@@ -130,10 +130,7 @@ pub(super) fn unusable(observed: &Observed) -> Vec<String> {
         .flat_map(|(place, interfaces)| interfaces.iter().map(move |(name, seen)| (place, name, seen)));
     interfaces
         .flat_map(|(place, name, seen)| {
-            let addresses = seen.unusable.iter();
-            let addresses = addresses.map(move |net| format!("address {net} on {name} of {place} is not usable"));
-            let settling = seen.linux.as_ref().is_some_and(|link| link.settling);
-            addresses.chain(settling.then(|| format!("port {} does not forward yet", seen.description)))
+            seen.unusable.iter().map(move |net| format!("address {net} on {name} of {place} is not usable"))
         })
         .collect()
 }

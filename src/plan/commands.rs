@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::words::quoted;
-use super::{Plan, Step, words};
+use super::{Plan, Step, linux, words};
 use crate::graph::life::DEVICES;
 use crate::graph::{
-    Address, Hook, Hooks, Limit, Mounted, Name, NetgraphKind, Nic, PipeDirection, PipeSettings, Place, Placement, Route,
+    Address, Hook, Hooks, Limit, Mounted, Name, NetgraphKind, Nic, Object, PipeDirection, PipeSettings, Place,
+    Placement, Route,
 };
 
 /// `--show-commands`: ngctl, ifconfig, jail and route lines, in order; comments start with `#`. What a command cannot know
@@ -14,11 +15,17 @@ use crate::graph::{
 #[must_use]
 pub fn commands(plan: &Plan) -> Vec<String> {
     let writer = Writer { lab: plan.lab.as_str() };
+    let mut objects = plan.desired.in_order().chain(plan.before.in_order());
+    let on_linux = objects.any(|object| matches!(object, Object::Linux(_)));
     let mut lines: Vec<String> = Vec::new();
     let mut steps: Vec<&super::Planned> = plan.steps.iter().collect();
     steps.sort_by_key(|planned| planned.stage);
     for planned in steps {
-        writer.step(&planned.step, &mut lines);
+        if on_linux {
+            lines.extend(linux::commands(writer.lab, &planned.step));
+        } else {
+            writer.step(&planned.step, &mut lines);
+        }
     }
     lines
 }

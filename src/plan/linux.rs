@@ -5,6 +5,7 @@ use crate::graph::{Name, Place};
 
 use super::diff::Attributes;
 use super::step::Step;
+use super::words::quoted;
 
 /// One change of one object that only Linux has.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +63,8 @@ impl LinuxStep {
     pub fn lane(&self) -> Place {
         match self {
             Self::CreateNamespace(_) | Self::RemoveNamespace(_) => Place::Host,
+            // The host's end must be gone before the lab's namespace goes, and one actor keeps the order.
+            Self::RemoveVeth(_) if self.outlives_the_lab() => Place::Host,
             Self::SetLinkLocal { place, .. } => place.clone(),
             _ => Place::Lab,
         }
@@ -90,39 +93,38 @@ impl LinuxStep {
     /// The lines of ip(8) that do the same by hand.
     #[must_use]
     pub fn commands(&self, lab: &str) -> Vec<String> {
-        let namespace = |place: &Place| match place {
-            Place::Host => "1".to_owned(),
-            Place::Lab => lab.to_owned(),
-            Place::Node(node) => format!("{lab}.{node}"),
-        };
+        let ip = |place: &Place| namespace(lab, place).map_or_else(|| "ip".to_owned(), |name| format!("ip -n {name}"));
         let bridge_options = |settings: &BridgeSettings| {
             let ageing = if settings.learning { "30000" } else { "0" };
             format!("stp_state {} ageing_time {ageing}", u8::from(settings.stp))
         };
         match self {
-            Self::CreateNamespace(made) => vec![format!("ip netns add {}", namespace(&made.place))],
-            Self::RemoveNamespace(gone) => vec![format!("ip netns del {}", namespace(&gone.place))],
+            Self::CreateNamespace(made) => {
+                vec![format!("ip netns add {}", namespace(lab, &made.place).unwrap_or_default())]
+            }
+            Self::RemoveNamespace(gone) => {
+                vec![format!("ip netns del {}", namespace(lab, &gone.place).unwrap_or_default())]
+            }
             Self::CreateVeth(veth) => {
                 let [a, b] = &veth.ends;
                 let dress = |at: usize| format!("address {} mtu {}", veth.nics[at].mac, veth.nics[at].mtu);
-                let (here, there) = (namespace(&a.place), namespace(&b.place));
-                let (own, peer) = (dress(0), dress(1));
+                // Number 1 is in the host's namespace, whoever asks.
+                let there = namespace(lab, &b.place).unwrap_or_else(|| "1".to_owned());
+                let (here, own, peer) = (ip(&a.place), dress(0), dress(1));
                 let mut lines = vec![format!(
-                    "ip -n {here} link add {} {own} type veth peer name {} {peer} netns {there}",
+                    "{here} link add {} {own} type veth peer name {} {peer} netns {there}",
                     a.name, b.name
                 )];
                 for (end, nic) in veth.ends.iter().zip(&veth.nics) {
                     let master = end.bridge.as_ref().map(|bridge| format!(" master {bridge}")).unwrap_or_default();
                     let mode = if end.link_local { "eui64" } else { "none" };
-                    let name = namespace(&end.place);
-                    let alias = &nic.description;
-                    lines
-                        .push(format!("ip -n {name} link set {}{master} addrgenmode {mode} alias '{alias}'", end.name));
+                    let (here, alias) = (ip(&end.place), quoted(&nic.description));
+                    lines.push(format!("{here} link set {}{master} addrgenmode {mode} alias {alias}", end.name));
                 }
                 lines
             }
             Self::RemoveVeth(veth) => {
-                vec![format!("ip -n {} link del {}", namespace(&veth.ends[0].place), veth.ends[0].name)]
+                vec![format!("{} link del {}", ip(&veth.ends[0].place), veth.ends[0].name)]
             }
             Self::CreateBridge(bridge) => {
                 let (name, mac, options) = (&bridge.nic.name, bridge.nic.mac, bridge_options(&bridge.settings));
@@ -134,10 +136,48 @@ impl LinuxStep {
             }
             Self::SetLinkLocal { place, interface, on } => {
                 let mode = if *on { "eui64" } else { "none" };
-                vec![format!("ip -n {} link set {interface} addrgenmode {mode}", namespace(place))]
+                vec![format!("{} link set {interface} addrgenmode {mode}", ip(place))]
             }
         }
     }
+}
+
+/// The lines of ip(8) and sysctl(8) for a step that other kernels take too; none for one that Linux never sees.
+pub(super) fn commands(lab: &str, step: &Step) -> Vec<String> {
+    let ip = |place: &Place, rest: String| match namespace(lab, place) {
+        Some(name) => vec![format!("ip -n {name} {rest}")],
+        None => vec![format!("ip {rest}")],
+    };
+    match step {
+        Step::Linux(step) => step.commands(lab),
+        Step::SetMac { place, interface, to, .. } => ip(place, format!("link set {interface} address {to}")),
+        Step::SetMtu { place, interface, to, .. } => ip(place, format!("link set {interface} mtu {to}")),
+        Step::SetDescription { place, interface, to, .. } => {
+            ip(place, format!("link set {interface} alias {}", quoted(to)))
+        }
+        Step::SetUp(up) => ip(&up.place, format!("link set {} up", up.interface)),
+        Step::SetDown(up) => ip(&up.place, format!("link set {} down", up.interface)),
+        Step::AddAddress(address) => {
+            let nodad = if address.net.is_ipv6() { " nodad" } else { "" };
+            ip(&address.place, format!("address add {} dev {}{nodad}", address.net, address.interface))
+        }
+        Step::RemoveAddress(address) => {
+            ip(&address.place, format!("address del {} dev {}", address.net, address.interface))
+        }
+        Step::AddRoute(route) => ip(&route.place, format!("route add {} via {}", route.to, route.via)),
+        Step::RemoveRoute(route) => ip(&route.place, format!("route del {} via {}", route.to, route.via)),
+        Step::ChangeRoute { place, to, via, .. } => ip(place, format!("route replace {to} via {via}")),
+        Step::SetSysctl { place, name, to, .. } => match namespace(lab, place) {
+            Some(namespace) => vec![format!("ip netns exec {namespace} sysctl -w {name}={}", quoted(to))],
+            None => vec![format!("sysctl -w {name}={}", quoted(to))],
+        },
+        _ => Vec::new(),
+    }
+}
+
+/// The name of a place's namespace; the host's own has none.
+fn namespace(lab: &str, place: &Place) -> Option<String> {
+    super::words::jail_name(lab, place)
 }
 
 /// The step that makes an object.

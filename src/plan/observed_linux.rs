@@ -24,8 +24,6 @@ pub struct ObservedLink {
     pub bridge: Option<Name>,
     /// It makes itself a link-local address.
     pub link_local: bool,
-    /// It is a port that the spanning tree does not let forward yet.
-    pub settling: bool,
     /// How a bridge forwards.
     pub settings: Option<BridgeSettings>,
 }

@@ -65,6 +65,14 @@ fn check_sysctls(node: &Node, found: &mut Vec<Diagnostic>) {
 }
 
 fn check_jail(node: &Node, found: &mut Vec<Diagnostic>) {
+    if node.is_run_elsewhere() {
+        found.push(
+            Diagnostic::error("L010", format!("the linux engine cannot leave `{}` to another tool", node.name))
+                .at(node.name.origin, "its jail is not persistent")
+                .help("only jails of FreeBSD are attached to and detached from"),
+        );
+        return;
+    }
     for (name, value) in &node.jail {
         found.push(
             Diagnostic::warning("L004", format!("jail parameter `{name}` of `{}` is not on this engine", node.name))

@@ -168,13 +168,8 @@ impl<K: Kernel> Engineer<'_, K> {
         for end in &veth.ends {
             let found = if end.name.is_empty() { None } else { self.index(&end.place, &end.name).ok() };
             if let Some(index) = found {
-                // A message of the lab's socket acts in the lab: an end elsewhere goes on its own socket.
-                let message = one(|links| links.remove(index));
-                if end.place == Place::Lab {
-                    encoded.message = message
-                } else {
-                    encoded.follow.push((end.place.clone(), message))
-                }
+                // On the socket of the end's own place, whoever does the step.
+                encoded.follow.push((end.place.clone(), one(|links| links.remove(index))));
                 break;
             }
         }

@@ -25,11 +25,14 @@ pub mod sys {
     }
 }
 
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use self::indexes::Indexes;
 use self::kernel::Kernel;
-use super::{Backend, Capabilities, Echo, EchoResult, Ending, Engine, EngineError, Exit, NotRun, StepResult, Stream};
+use super::{
+    Backend, Capabilities, Echo, EchoResult, Ending, Engine, EngineError, Exit, NotRun, Running, StepResult, Stream,
+};
 use crate::diagnostic::Diagnostic;
 use crate::graph::{Graph, GraphError, Numbering, Place};
 use crate::model::{LabName, Model, System};
@@ -213,5 +216,15 @@ impl<K: Kernel> Engine for Engineer<'_, K> {
     ) -> Result<Exit, NotRun> {
         self.own_lab().map_err(NotRun::Refused)?;
         self.kernel.execute(&self.lab, place, command, output)
+    }
+
+    fn start_on(
+        &mut self,
+        place: &Place,
+        _command: &[String],
+        _terminal: BorrowedFd<'_>,
+    ) -> Result<Box<dyn Running>, NotRun> {
+        let message = "the linux engine opens no terminals yet";
+        Err(NotRun::Refused(EngineError::strange(place.to_string(), "", message).hint("`exec` runs programs on pipes")))
     }
 }

@@ -60,6 +60,10 @@ impl<K: Kernel> Engineer<'_, K> {
             (Name::from(link.name.as_str()), interface(link, own, &names))
         });
         observed.interfaces.insert(place.clone(), seen.collect());
+        for port in links.iter().filter(|link| link.settling && *place == Place::Lab) {
+            let bridge = port.bridge.and_then(|index| names.get(&index)).map_or("", |name| name);
+            observed.discarding.insert(format!("{bridge}:{}", port.name).into());
+        }
         let routes: BTreeMap<IpNetwork, IpAddr> = routes.iter().filter_map(through_gateway).collect();
         observed.routes.insert(place.clone(), routes);
         if let Some(names) = scope.sysctls.get(place) {
@@ -95,7 +99,6 @@ fn interface(link: &Link, addresses: &[&Address], names: &HashMap<u32, Name>) ->
             peer: link.peer,
             bridge: link.bridge.and_then(|index| names.get(&index).cloned()),
             link_local: link.link_local,
-            settling: link.settling,
             settings: link.bridging.map(|(stp, ageing)| BridgeSettings { stp, learning: ageing != 0 }),
         })),
     }

@@ -57,7 +57,9 @@ impl<K: Kernel> Engineer<'_, K> {
         let all_at_once = echoes.len() <= NEIGHBOURS;
         while !groups.is_empty() {
             let (mut senders, mut sent) = (Vec::new(), 0);
-            while let Some(((place, v4), indexes)) = groups.pop_front_if(|(_, indexes)| sent == 0 || sent + indexes.len() <= NEIGHBOURS) {
+            while let Some(((place, v4), indexes)) =
+                groups.pop_front_if(|(_, indexes)| sent == 0 || sent + indexes.len() <= NEIGHBOURS)
+            {
                 let socket = self.kernel.echo_socket(&self.lab, place, v4)?;
                 sent += indexes.len();
                 let waiting = indexes.into_iter().rev().collect();

@@ -56,15 +56,13 @@ pub(super) fn unmount(target: &CStr, flags: libc::c_int) -> io::Result<()> {
 
 /// Whether a file is a namespace: fstatfs(2) says `NSFS_MAGIC` (include/uapi/linux/magic.h).
 pub(super) fn is_namespace(file: BorrowedFd<'_>) -> io::Result<bool> {
-    const NSFS_MAGIC: i64 = 0x6e73_6673;
+    const NSFS_MAGIC: i128 = 0x6e73_6673;
     // SAFETY: all bytes zero is a value of this structure of integers.
     let mut about: libc::statfs = unsafe { std::mem::zeroed() };
     // SAFETY: the descriptor is open, the structure is ours and as large as the call expects.
     check(unsafe { libc::fstatfs(file.as_raw_fd(), &raw mut about) })?;
     // The field's type differs between architectures.
-    #[expect(clippy::unnecessary_cast, reason = "it is another type elsewhere")]
-    let kind = about.f_type as i64;
-    Ok(kind == NSFS_MAGIC)
+    Ok(i128::from(about.f_type) == NSFS_MAGIC)
 }
 
 /// socket(2), closed on exec.

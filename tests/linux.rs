@@ -1,0 +1,362 @@
+//! Labs on the Linux kernel that this test runs on, with real packets: in namespaces that the test makes for itself, so that nothing
+//! of the machine is touched. What the engine says is compared with what ip(8) says.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::print_stdout, reason = "a skipped test says why")]
+
+mod common;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::time::{Duration, Instant};
+
+use cellblock::checks::{self, Verdict};
+use cellblock::graph::Place;
+use cellblock::lab::{self, Access, ApplyOptions, EngineKind, LabErrorKind, Probe, RouteDoorKind, Site, SiteOptions};
+use cellblock::model::{self, LabName, Model};
+use cellblock::plan::{Observed, render};
+use cellblock::topology::{self, DiskReader, Input, LoadOptions};
+use common::root;
+use libtest_mimic::{Arguments, Failed, Trial};
+use serde_json::Value;
+
+/// Set once the test is in namespaces of its own.
+const INSIDE: &str = "CELLBLOCK_TEST_INSIDE";
+
+/// Topologies that this engine refuses, and with which code: they are validated only.
+const REFUSED: &[(&str, &str)] = &[("office", "L007"), ("slow-wan", "L007")];
+
+fn main() -> ExitCode {
+    if std::env::var_os(INSIDE).is_some() {
+        return inside();
+    }
+    match alone() {
+        Ok(command) => run_again(command),
+        Err(why) => {
+            println!("skipped, all of it: {why}");
+            ExitCode::SUCCESS
+        }
+    }
+}
+
+/// The command that runs what follows it in namespaces of its own, with a /run of its own; or why there is none.
+fn alone() -> Result<Command, String> {
+    let enter = |program: &str| {
+        let mut command = Command::new("unshare");
+        let script = "mount -t tmpfs tmpfs /run && ip link set lo up && exec \"$0\" \"$@\"";
+        command.args(["--net", "--mount", "--propagation", "private", "sh", "-c", script, program]);
+        command
+    };
+    match enter("true").output() {
+        Err(error) => Err(format!("unshare(1) cannot be run: {error}")),
+        Ok(output) if !output.status.success() => {
+            Err(format!("namespaces cannot be made: {}", String::from_utf8_lossy(&output.stderr).trim()))
+        }
+        Ok(_) => Ok(enter(&std::env::current_exe().map_err(|error| error.to_string())?.to_string_lossy())),
+    }
+}
+
+fn run_again(mut command: Command) -> ExitCode {
+    let status = command.args(std::env::args_os().skip(1)).env(INSIDE, "1").status();
+    if status.is_ok_and(|status| status.success()) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn inside() -> ExitCode {
+    let mut trials = vec![
+        Trial::test("a_name_that_somebody_else_has_is_left_alone", a_taken_name),
+        Trial::test("what_was_deleted_behind_our_back_is_made_again", deleted_behind_our_back),
+        Trial::test("the_file_system_of_somebody_else_is_left_alone", a_taken_directory),
+        Trial::test("a_program_sees_its_own_node", programs),
+    ];
+    for file in files() {
+        let name = file.file_stem().unwrap().to_string_lossy().into_owned();
+        let refused = REFUSED.iter().find(|(refused, _)| *refused == name);
+        trials.push(match refused {
+            Some((_, code)) => Trial::test(format!("{name}::is_refused"), move || is_refused(&file, code)),
+            None => Trial::test(name, move || whole_life(&file)),
+        });
+    }
+    // They share one machine's namespaces, and some of them compare all of it.
+    let arguments = Arguments { test_threads: Some(1), ..Arguments::from_args() };
+    if libtest_mimic::run(&arguments, trials).has_failed() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+fn files() -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(root().join("topologies")).unwrap();
+    let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    files.retain(|file| file.extension().is_some_and(|ending| ending == "yaml"));
+    files.sort();
+    files
+}
+
+fn load(file: &Path) -> Model {
+    let loaded = topology::load(Input::Path(file.to_owned()), &LoadOptions::default(), &DiskReader);
+    model::resolve(loaded.draft.unwrap()).unwrap().0
+}
+
+fn topology(name: &str) -> Model {
+    load(&root().join(format!("topologies/{name}.yaml")))
+}
+
+fn open(state: &Path) -> Result<Site, Failed> {
+    let options = SiteOptions {
+        state_dir: state.to_owned(),
+        access: Access::Change,
+        route_door: RouteDoorKind::default(),
+        load_modules: false,
+        wait: Duration::ZERO,
+        holder: "a test".into(),
+        entropy: [7; 16],
+    };
+    Ok(Site::open(EngineKind::Linux, options)?)
+}
+
+fn up(site: &mut Site, model: &Model) -> Result<(), Failed> {
+    let plan = site.plan(model)?;
+    site.apply(&plan, Some(model), &ApplyOptions { timeout: None }, &mut |_| {})?;
+    Ok(())
+}
+
+fn down(site: &mut Site, lab: &LabName) -> Result<(), Failed> {
+    site.down(lab, &ApplyOptions { timeout: None }, &mut |_| {})?;
+    Ok(())
+}
+
+fn is_refused(file: &Path, code: &str) -> Result<(), Failed> {
+    let findings = lab::check(EngineKind::Linux, &load(file));
+    let found: Vec<_> = findings.iter().filter(|finding| finding.is_error()).map(|finding| finding.code).collect();
+    assert_eq!(found, [code]);
+    Ok(())
+}
+
+/// Up, the same again, its checks, what ip says, down, and the machine as it was.
+fn whole_life(file: &Path) -> Result<(), Failed> {
+    let model = load(file);
+    let state = tempfile::tempdir()?;
+    let before = machine();
+    let mut site = open(state.path())?;
+    let plan = site.plan(&model)?;
+    let lines = render::text(&plan);
+    assert!(lines.contains(" namespace ") && lines.contains(" veth "), "{lines}");
+    up(&mut site, &model)?;
+    site.close()?;
+
+    let mut site = open(state.path())?;
+    let again = site.plan(&model)?;
+    assert!(again.is_empty(), "the second plan is not empty:\n{}", render::text(&again));
+    run_checks(&mut site, &model)?;
+    agrees_with_ip(&model.lab, &site.observe(&model.lab)?);
+    down(&mut site, &model.lab)?;
+    assert!(site.labs()?.is_empty());
+    site.close()?;
+    assert_eq!(machine(), before);
+    Ok(())
+}
+
+fn run_checks(site: &mut Site, model: &Model) -> Result<(), Failed> {
+    let compiled = checks::compile(model).map_err(|_| "the checks do not compile")?;
+    for check in compiled {
+        let asked: Vec<_> = check.probes().collect();
+        let probe = |probe: &checks::Probe<'_>| Probe {
+            from: model.node(probe.from).name.value.clone(),
+            to: probe.to.address,
+            interface: None,
+            tries: check.tries,
+            timeout: check.timeout,
+        };
+        let probes: Vec<_> = asked.iter().map(probe).collect();
+        for (one, answer) in asked.iter().zip(site.probe(&model.lab, &probes)?) {
+            let verdict = check.judge(&answer);
+            assert_eq!(verdict, Verdict::Pass, "{}: {}: {answer:?}", check.name, one.describe(model));
+        }
+    }
+    Ok(())
+}
+
+fn ip(arguments: &[&str]) -> Value {
+    let output = Command::new("ip").args(arguments).output().unwrap();
+    assert!(output.status.success(), "ip {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    if text.trim().is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap() }
+}
+
+fn run_ip(arguments: &[&str]) {
+    assert!(Command::new("ip").args(arguments).status().unwrap().success(), "ip {arguments:?}");
+}
+
+fn rows(value: &Value) -> &[Value] {
+    value.as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+/// What ip(8) says of the machine outside of every lab: interfaces, addresses, routes, named namespaces, directories.
+fn machine() -> (Vec<String>, Vec<Value>, Value, BTreeSet<String>) {
+    let mut names = Vec::new();
+    for folder in ["/run", "/run/netns", "/run/cellblock"] {
+        let entries = std::fs::read_dir(folder).into_iter().flatten();
+        names.extend(entries.map(|entry| entry.unwrap().path().display().to_string()));
+    }
+    names.sort();
+    let links = rows(&ip(&["-j", "addr", "show"])).to_vec();
+    (names, links, ip(&["-j", "route", "show"]), mounts())
+}
+
+fn mounts() -> BTreeSet<String> {
+    let table = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+    table.lines().filter_map(|line| line.split(' ').nth(4)).map(str::to_owned).collect()
+}
+
+/// The same interfaces with the same names, MACs, MTUs, states and addresses, and the same routes, in every namespace of the lab.
+fn agrees_with_ip(lab: &LabName, observed: &Observed) {
+    for (place, interfaces) in &observed.interfaces {
+        let namespace = match place {
+            Place::Host => continue,
+            Place::Lab => lab.to_string(),
+            Place::Node(node) => format!("{lab}.{node}"),
+        };
+        let witness = ip(&["-n", &namespace, "-j", "addr", "show"]);
+        assert_eq!(rows(&witness).len(), interfaces.len(), "{namespace}");
+        for row in rows(&witness) {
+            let name = row["ifname"].as_str().unwrap();
+            let seen = interfaces.get(name).unwrap_or_else(|| panic!("{namespace} has {name}"));
+            assert_eq!(row["mtu"], seen.mtu, "{namespace} {name}");
+            assert_eq!(row["ifindex"], seen.index, "{namespace} {name}");
+            let is_up = rows(&row["flags"]).iter().any(|flag| flag == "UP");
+            assert_eq!(is_up, seen.up, "{namespace} {name}");
+            if let Some(mac) = seen.mac {
+                assert_eq!(row["address"], mac.to_string(), "{namespace} {name}");
+            }
+            let addresses: BTreeSet<String> = rows(&row["addr_info"])
+                .iter()
+                .map(|info| format!("{}/{}", info["local"].as_str().unwrap(), info["prefixlen"]))
+                .collect();
+            let own: BTreeSet<String> = seen.addresses.iter().map(ToString::to_string).collect();
+            assert_eq!(addresses, own, "{namespace} {name}");
+        }
+        let mut routes: BTreeMap<String, String> = BTreeMap::new();
+        for (family, default) in [("-4", "0.0.0.0/0"), ("-6", "::/0")] {
+            for row in rows(&ip(&["-n", &namespace, "-j", family, "route", "show"])) {
+                let Some(gateway) = row["gateway"].as_str() else { continue };
+                let to = row["dst"].as_str().unwrap();
+                let whole = if family == "-4" { "/32" } else { "/128" };
+                let to = match to {
+                    "default" => default.to_owned(),
+                    to if to.contains('/') => to.to_owned(),
+                    to => format!("{to}{whole}"),
+                };
+                routes.insert(to, gateway.to_owned());
+            }
+        }
+        let own = observed.routes.get(place).into_iter().flatten();
+        let own: BTreeMap<String, String> = own.map(|(to, via)| (to.to_string(), via.to_string())).collect();
+        assert_eq!(routes, own, "{namespace}");
+    }
+}
+
+fn a_taken_name() -> Result<(), Failed> {
+    let model = topology("two-hosts");
+    let node = model.nodes.iter().find(|node| !node.kind.is_layer2()).unwrap();
+    let name = format!("{}.{}", model.lab, node.name);
+    run_ip(&["netns", "add", &name]);
+    run_ip(&["-n", &name, "link", "add", "eth0", "type", "veth", "peer", "name", "theirs"]);
+    let (before, theirs) = (machine(), ip(&["-n", &name, "-j", "addr", "show"]));
+    let state = tempfile::tempdir()?;
+    let mut site = open(state.path())?;
+    let plan = site.plan(&model)?;
+    let error = site.apply(&plan, Some(&model), &ApplyOptions { timeout: None }, &mut |_| {}).unwrap_err();
+    assert_eq!(error.kind, LabErrorKind::Refused, "{error}: {:?}", error.left);
+    assert!(error.message.contains(&name), "{error}");
+    assert!(site.labs()?.is_empty());
+    assert_eq!((machine(), ip(&["-n", &name, "-j", "addr", "show"])), (before, theirs));
+    run_ip(&["netns", "del", &name]);
+    up(&mut site, &model)?;
+    down(&mut site, &model.lab)
+}
+
+fn a_taken_directory() -> Result<(), Failed> {
+    let model = topology("two-hosts");
+    let folder = format!("/run/cellblock/{}", model.lab);
+    std::fs::create_dir_all(&folder)?;
+    assert!(Command::new("mount").args(["-t", "tmpfs", "theirs", &folder]).status()?.success());
+    std::fs::write(format!("{folder}/file"), "theirs")?;
+    let state = tempfile::tempdir()?;
+    let mut site = open(state.path())?;
+    let error = site.plan(&model).unwrap_err();
+    assert!(error.message.contains("not ours"), "{error}");
+    assert_eq!(std::fs::read_to_string(format!("{folder}/file"))?, "theirs");
+    assert!(Command::new("umount").arg(&folder).status()?.success());
+    std::fs::remove_dir_all("/run/cellblock")?;
+    Ok(())
+}
+
+fn deleted_behind_our_back() -> Result<(), Failed> {
+    let model = topology("two-hosts");
+    let state = tempfile::tempdir()?;
+    let mut site = open(state.path())?;
+    up(&mut site, &model)?;
+    let node = model.nodes.iter().find(|node| !node.interfaces.is_empty()).unwrap();
+    let namespace = format!("{}.{}", model.lab, node.name);
+    let interface = node.interfaces.keys().next().unwrap().to_string();
+    run_ip(&["-n", &namespace, "link", "del", &interface]);
+    let repair = site.plan(&model)?;
+    assert!(!repair.is_empty());
+    up(&mut site, &model)?;
+    run_checks(&mut site, &model)?;
+
+    run_ip(&["netns", "del", &namespace]);
+    // The kernel takes its interfaces away a moment later.
+    let link = &model.links[node.interfaces.values().next().unwrap().link.0];
+    let far = link.ends.iter().find(|end| model.node(end.node).name != node.name).unwrap();
+    let (place, name) = (&model.node(far.node).name, far.interface.as_ref().unwrap().as_str());
+    let began = Instant::now();
+    let is_there = || {
+        let rows = ip(&["-n", &format!("{}.{place}", model.lab), "-j", "link", "show"]);
+        self::rows(&rows).iter().any(|row| row["ifname"] == name)
+    };
+    while is_there() && began.elapsed() < Duration::from_secs(20) {
+        std::thread::yield_now();
+    }
+    up(&mut site, &model)?;
+    run_checks(&mut site, &model)?;
+    assert!(site.plan(&model)?.is_empty());
+    down(&mut site, &model.lab)
+}
+
+fn programs() -> Result<(), Failed> {
+    let model = topology("two-hosts");
+    let state = tempfile::tempdir()?;
+    let mut site = open(state.path())?;
+    up(&mut site, &model)?;
+    let node = model.nodes.iter().find(|node| !node.interfaces.is_empty()).unwrap();
+    let interface = node.interfaces.keys().next().unwrap().to_string();
+    let run = |site: &mut Site, command: &[&str]| {
+        let mut out = Vec::new();
+        let command: Vec<String> = command.iter().map(|word| (*word).to_owned()).collect();
+        let exit = site.exec(&model.lab, &node.name, &command, &mut |_, bytes| out.extend_from_slice(bytes));
+        exit.map(|exit| (exit, String::from_utf8(out).unwrap()))
+    };
+    let (exit, names) = run(&mut site, &["ls", "/sys/class/net"]).unwrap();
+    assert_eq!(exit, lab::Exit::Code(0));
+    let names: BTreeSet<&str> = names.split_whitespace().collect();
+    assert!(names.contains(interface.as_str()) && names.contains("lo"), "{names:?}");
+    assert_eq!(run(&mut site, &["sh", "-c", "exit 7"]).unwrap().0, lab::Exit::Code(7));
+    assert_eq!(run(&mut site, &["sh", "-c", "kill -9 $$"]).unwrap().0, lab::Exit::Signal(9));
+    assert!(matches!(run(&mut site, &["/nonexistent/program"]), Err(lab::ExecError::NotFound)));
+    assert!(matches!(run(&mut site, &["/etc/passwd"]), Err(lab::ExecError::NotExecutable)));
+
+    // What still runs in a node does not keep it.
+    let name = format!("{}.{}", model.lab, node.name);
+    let mut left = Command::new("ip").args(["netns", "exec", &name, "sleep", "1000"]).spawn()?;
+    let began = Instant::now();
+    let inside = || std::fs::read_link(format!("/proc/{}/ns/net", left.id())).ok() != own_namespace();
+    while !inside() && began.elapsed() < Duration::from_secs(20) {
+        std::thread::yield_now();
+    }
+    down(&mut site, &model.lab)?;
+    assert!(!left.wait()?.success());
+    Ok(())
+}
+
+fn own_namespace() -> Option<PathBuf> {
+    std::fs::read_link("/proc/self/ns/net").ok()
+}
