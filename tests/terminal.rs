@@ -1,5 +1,7 @@
 //! Terminals: a simulated shell under a real one, and passing on between a user's terminal and a program's.
+//! On Linux, where setsid(1) gives a program a controlling terminal.
 
+#![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![expect(clippy::print_stdout, reason = "a test that is skipped says why")]
 
