@@ -26,6 +26,9 @@ pub struct Machine {
     /// Processors.
     #[arg(long, env = "CELLBLOCK_VM_CPUS", default_value_t = 2, value_name = "COUNT")]
     pub cpus: u32,
+    /// Emulate the processor although there is /dev/kvm: for hosts whose own virtualisation does not work.
+    #[arg(long, env = "CELLBLOCK_VM_EMULATE", value_parser = clap::builder::FalseyValueParser::new())]
+    pub emulate: bool,
     /// The emulator.
     #[arg(long, env = "CELLBLOCK_VM_QEMU", default_value = "qemu-system-x86_64", value_name = "PROGRAM")]
     pub qemu: PathBuf,

@@ -34,7 +34,7 @@ pub fn run(machine: &Machine, work: &Work) -> Result<ExitCode> {
     let bundle = bundle::provide(work, &work.results.join("bundle.tar"))?;
     let disk = work.results.join("results.img");
     File::create(&disk)?.set_len(RESULTS)?;
-    let kvm = File::options().read(true).write(true).open("/dev/kvm").is_ok();
+    let kvm = !machine.emulate && File::options().read(true).write(true).open("/dev/kvm").is_ok();
     let arguments = machine.command(&whole_blocks(&bundle)?, &disk, kvm)?;
     let command = format!("{} {}", machine.qemu.display(), arguments.join(" "));
     fs::write(work.results.join("qemu.txt"), command)?;

@@ -158,7 +158,7 @@ fn become_leader(prepared: &Prepared, terminal: RawFd, report: PipeWriter) -> ! 
     let led = check(unsafe { libc::setsid() })
         .and_then(|_| high([terminal, terminal, report]))
         // SAFETY: TIOCSCTTY takes nothing but the descriptor.
-        .and_then(|moved| check(unsafe { libc::ioctl(moved[0], libc::TIOCSCTTY.into(), 0) }).map(|_| moved))
+        .and_then(|moved| check(unsafe { libc::ioctl(moved[0], libc::TIOCSCTTY, 0) }).map(|_| moved))
         // SAFETY: numbers only.
         .and_then(|moved| check(unsafe { libc::dup2(moved[0], libc::STDIN_FILENO) }).map(|_| moved))
         .and_then(take_places);
