@@ -50,7 +50,7 @@ impl Star {
             let ours = hook(&format!("link{number}"))?;
             let link = centre.join(&ours).map_err(|error| say(&error))?;
             client.mkpeer(&centre, &eiface::TYPE, &ours, &eiface::HOOK_ETHER).map_err(|error| say(&error))?;
-            self.links.push(link);
+            self.links.push(link.clone());
             let name = client.call(&link, &eiface::GetInterfaceName).map_err(|error| say(&error))?;
             let name = InterfaceName::new(name.as_str().unwrap_or_default()).map_err(|errno| errno.to_string())?;
             give(&socket, name, jid)?;

@@ -128,8 +128,11 @@ fn script(path: &Path, arguments: &[String]) -> Result<(Measured, Measured), Str
     Ok((up?, down?))
 }
 
+/// How long up and down took, where both were measured.
+type Walls = Option<(Duration, Duration)>;
+
 /// The table of one size; the seconds of floor and cellblock.
-fn print(nodes: u32, rows: &[Row]) -> [Option<(Duration, Duration)>; 2] {
+fn print(nodes: u32, rows: &[Row]) -> [Walls; 2] {
     let wall = |who: &str| rows.iter().find(|row| row.who == who).map(|row| (row.up.wall, row.down.wall));
     let (floor, ours) = (wall("floor"), wall("cellblock"));
     let ratio = |a: Duration, b: Option<Duration>| match b {
@@ -165,7 +168,7 @@ fn print(nodes: u32, rows: &[Row]) -> [Option<(Duration, Duration)>; 2] {
 }
 
 /// Milliseconds per node at every size: a straight line stays what it is.
-fn growth(sizes: &[(u32, [Option<(Duration, Duration)>; 2])]) {
+fn growth(sizes: &[(u32, [Walls; 2])]) {
     println!("growth, ms per node:");
     for (who, at) in [("floor", 0), ("cellblock", 1)] {
         let each = |nodes: u32, span: Duration| span.as_secs_f64() * 1e3 / f64::from(nodes);

@@ -84,7 +84,7 @@ fn point(mount: &libc::statfs) -> MountPoint {
 }
 
 fn text(letters: &[c_char]) -> String {
-    let bytes: Vec<u8> = letters.iter().map(|letter| letter.cast_unsigned()).collect();
+    let bytes: Vec<u8> = letters.iter().flat_map(|letter| letter.to_ne_bytes()).collect();
     sysctl::read_string(&bytes)
 }
 
