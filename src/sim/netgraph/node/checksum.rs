@@ -8,13 +8,10 @@ use serde::{Deserialize, Serialize};
 use super::super::data::Wire;
 use super::super::label::Label;
 use super::super::message::{Answer, Call, Outcome, answer};
-use super::{Fate, HookId, Hooks, Private, count};
+use super::in_out::{ETHERNET, InOut, RAW, Side, behind_ethernet};
+use super::{Fate, HookId, Hooks, count};
 use crate::abi::Errno;
 use crate::sim::kernel::Frame;
-
-/// `DLT_EN10MB` and `DLT_RAW`: what packets can be.
-const ETHERNET: u8 = 1;
-const RAW: u8 = 12;
 
 // Which checksums (sys/sys/mbuf.h:657).
 const IP: u64 = 0x1;
@@ -31,8 +28,7 @@ const PROTOCOL_UDP: u8 = 17;
 /// A maker of checksums.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Checksum {
-    in_: Option<HookId>,
-    out: Option<HookId>,
+    sides: InOut,
     link_type: u8,
     /// Which to compute, and which of them to leave to the card, once configured.
     config: Option<(u64, u64)>,
@@ -43,7 +39,7 @@ pub struct Checksum {
 
 impl Default for Checksum {
     fn default() -> Self {
-        Self { in_: None, out: None, link_type: RAW, config: None, received: 0, processed: 0, dropped: 0 }
+        Self { sides: InOut::default(), link_type: RAW, config: None, received: 0, processed: 0, dropped: 0 }
     }
 }
 
@@ -53,21 +49,12 @@ impl Checksum {
     /// # Errors
     /// `EINVAL` for other names.
     pub(in crate::sim::netgraph) fn new_hook(&mut self, hooks: &mut Hooks, name: Label) -> Result<HookId, Errno> {
-        let place = match name.as_bytes() {
-            name if name.starts_with(b"in") => &mut self.in_,
-            name if name.starts_with(b"out") => &mut self.out,
-            _ => return Err(Errno::EINVAL),
-        };
-        let hook = hooks.add(name, Private::None)?;
-        *place = Some(hook);
-        Ok(hook)
+        let side = Side::prefixed(name.as_bytes());
+        self.sides.add(hooks, name, side)
     }
 
     pub(in crate::sim::netgraph) fn disconnected(&mut self, hook: HookId, left: usize) -> Fate {
-        for place in [&mut self.in_, &mut self.out] {
-            place.take_if(|place| *place == hook);
-        }
-        Fate::with_last_hook(left)
+        self.sides.disconnected(hook, left)
     }
 
     pub(in crate::sim::netgraph) fn receive(&mut self, call: &Call<'_>) -> Answer {
@@ -112,39 +99,23 @@ impl Checksum {
         wire: &mut Wire<'_>,
     ) {
         count(&mut self.received, 1);
-        let is_in = self.in_ == Some(hook);
-        if let (true, Some((flags, _))) = (is_in, self.config)
+        if let (true, Some((flags, _))) = (self.sides.is_in(hook), self.config)
             && write(&mut packet, self.link_type, flags).unwrap_or(false)
         {
             count(&mut self.processed, 1);
         }
-        let to = match Some(hook) {
-            _ if is_in => self.out.or(self.in_),
-            from if from == self.out => self.in_,
-            _ => None,
-        };
-        match to.and_then(|to| hooks.get(to)) {
-            Some(to) => {
-                wire.send(to, packet);
-            }
-            None => count(&mut self.dropped, 1),
+        if !self.sides.pass(hooks, hook, packet, wire) {
+            count(&mut self.dropped, 1);
         }
     }
 }
 
 /// Writes the checksums asked for; whether there were any to write, `None` for packets that are not whole.
 fn write(packet: &mut [u8], link_type: u8, flags: u64) -> Option<bool> {
-    let mut kind = None;
-    let mut begin = 0;
-    if link_type == ETHERNET {
-        begin = 14;
-        loop {
-            match u16::from_be_bytes(*packet.get(begin - 2..begin)?.first_chunk()?) {
-                0x8100 | 0x88a8 | 0x9100 => begin += 4,
-                ethertype => break kind = Some(ethertype),
-            }
-        }
-    }
+    let (begin, kind) = match link_type {
+        ETHERNET => behind_ethernet(packet).map(|(begin, kind)| (begin, Some(kind)))?,
+        _ => (0, None),
+    };
     let packet = packet.get_mut(begin..)?;
     match (packet.first()? >> 4, kind) {
         (4, None | Some(0x0800)) => write4(packet, flags),

@@ -3,17 +3,16 @@
 
 use std::net::IpAddr;
 
-use ngsock::message::Request;
+use ngsock::MacAddress;
 use ngsock::name::InterfaceName;
 use ngsock::node::eiface::{COOKIE, Command, InterfaceAddresses, SetMacAddress};
-use ngsock::{MacAddress, flow};
 use serde::{Deserialize, Serialize};
 
 use super::super::label::Label;
 use super::super::life::Graph;
 use super::super::message::{Answer, Call, Outcome, answer};
 use super::super::{HookId, NodeId};
-use super::{Hooks, Kind, Node, Private};
+use super::{Hooks, Kind, Node, Private, backed};
 use crate::abi::Errno;
 use crate::abi::sockaddr::{self, LinkAddress};
 use crate::sim::ifnet::{self, Interface};
@@ -55,36 +54,22 @@ pub(in crate::sim::netgraph) fn make(graph: &mut Graph<'_>, id: NodeId) -> Resul
     let unit = netgraph.eiface_units.take().ok_or(Errno::ENOSPC)?;
     netgraph.nodes.enter(id, Kind::Eiface(Eiface { unit, interface: None, ether: None }));
     let _ = netgraph.nodes.rename(id, format!("ngeth{unit}").as_bytes());
-    match ifnet::attach_eiface(graph.kernel, graph.vnet, id, unit) {
-        Ok(index) => {
-            if let Some(Node { kind: Kind::Eiface(eiface), .. }) = graph.node(id) {
-                eiface.interface = Some(index);
-            }
-            Ok(())
-        }
-        Err(errno) => {
-            let netgraph = graph.netgraph()?;
-            netgraph.nodes.remove(id);
-            netgraph.eiface_units.free(unit);
-            Err(errno)
-        }
+    let made = ifnet::attach_eiface(graph.kernel, graph.vnet, id, unit);
+    let given = backed::give(graph, id, made);
+    if given.is_err() {
+        graph.netgraph()?.eiface_units.free(unit);
     }
+    given
 }
 
 pub(in crate::sim::netgraph) fn receive(graph: &mut Graph<'_>, to: NodeId, call: &Call<'_>) -> Answer {
     let Some(Node { kind: Kind::Eiface(eiface), .. }) = graph.node(to) else { return Err(Errno::EINVAL) };
     let index = eiface.interface.ok_or(Errno::ENXIO)?;
-    match call.header.cookie {
-        flow::COOKIE => {
-            match call.header.command {
-                flow::LinkIsUp::COMMAND => ifnet::set_link(graph.kernel, index, true),
-                flow::LinkIsDown::COMMAND => ifnet::set_link(graph.kernel, index, false),
-                _ => {}
-            }
-            return Ok(Outcome::Done);
-        }
-        COOKIE => {}
-        _ => return Err(Errno::EINVAL),
+    if let Some(answer) = backed::flow(graph, index, call) {
+        return answer;
+    }
+    if call.header.cookie != COOKIE {
+        return Err(Errno::EINVAL);
     }
     let interface = graph.kernel.interfaces.get(index).ok_or(Errno::ENXIO)?;
     match Command::decode(call.header.command, call.payload).map_err(|_| Errno::EINVAL)? {

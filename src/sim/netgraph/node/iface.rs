@@ -1,8 +1,6 @@
 //! `iface`: a layer-3 interface whose other side is a hook per protocol (`sys/netgraph/ng_iface.c`). The node stays in
 //! its vnet while the interface is moved about.
 
-use ngsock::flow;
-use ngsock::message::Request;
 use ngsock::node::iface::{COOKIE, Command};
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +10,7 @@ use super::super::life::Graph;
 use super::super::message::{Answer, Call, Outcome, answer};
 use super::super::{HookId, NodeId};
 use super::eiface::interface_name;
-use super::{Hooks, Kind, Node, Private};
+use super::{Hooks, Kind, Node, Private, backed};
 use crate::abi::Errno;
 use crate::abi::flags::{IFF_BROADCAST, IFF_POINTOPOINT, IFF_UP};
 use crate::sim::ifnet;
@@ -88,36 +86,22 @@ pub(in crate::sim::netgraph) fn make(graph: &mut Graph<'_>, id: NodeId) -> Resul
     let unit = netgraph.iface_units.take().ok_or(Errno::ENOSPC)?;
     netgraph.nodes.enter(id, Kind::Iface(Iface { unit, interface: None, inet: None, inet6: None }));
     let _ = netgraph.nodes.rename(id, format!("ng{unit}").as_bytes());
-    match ifnet::attach_iface(graph.kernel, graph.vnet, id, unit) {
-        Ok(index) => {
-            if let Some(Node { kind: Kind::Iface(iface), .. }) = graph.node(id) {
-                iface.interface = Some(index);
-            }
-            Ok(())
-        }
-        Err(errno) => {
-            let netgraph = graph.netgraph()?;
-            netgraph.nodes.remove(id);
-            netgraph.iface_units.free(unit);
-            Err(errno)
-        }
+    let made = ifnet::attach_iface(graph.kernel, graph.vnet, id, unit);
+    let given = backed::give(graph, id, made);
+    if given.is_err() {
+        graph.netgraph()?.iface_units.free(unit);
     }
+    given
 }
 
 pub(in crate::sim::netgraph) fn receive(graph: &mut Graph<'_>, to: NodeId, call: &Call<'_>) -> Answer {
     let Some(Node { kind: Kind::Iface(iface), .. }) = graph.node(to) else { return Err(Errno::EINVAL) };
     let index = iface.interface.ok_or(Errno::ENXIO)?;
-    match call.header.cookie {
-        flow::COOKIE => {
-            match call.header.command {
-                flow::LinkIsUp::COMMAND => ifnet::set_link(graph.kernel, index, true),
-                flow::LinkIsDown::COMMAND => ifnet::set_link(graph.kernel, index, false),
-                _ => {}
-            }
-            return Ok(Outcome::Done);
-        }
-        COOKIE => {}
-        _ => return Err(Errno::EINVAL),
+    if let Some(answer) = backed::flow(graph, index, call) {
+        return answer;
+    }
+    if call.header.cookie != COOKIE {
+        return Err(Errno::EINVAL);
     }
     let interface = graph.kernel.interfaces.get_mut(index).ok_or(Errno::ENXIO)?;
     match Command::decode(call.header.command, call.payload).map_err(|_| Errno::EINVAL)? {

@@ -1,5 +1,6 @@
 //! The node types: one file each, brought together here.
 
+mod backed;
 pub mod bpf;
 pub mod bridge;
 pub mod car;
@@ -13,6 +14,7 @@ pub mod ether;
 pub mod hole;
 pub mod hub;
 pub mod iface;
+mod in_out;
 pub mod ksocket;
 pub mod l2tp;
 mod link;

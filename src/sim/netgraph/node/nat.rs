@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 use super::super::data::Wire;
 use super::super::label::Label;
 use super::super::message::{Answer, Call, Outcome, answer};
-use super::{Fate, HookId, Hooks, Private};
+use super::in_out::{InOut, Side};
+use super::{Fate, HookId, Hooks};
 use crate::abi::Errno;
 use crate::sim::kernel::Frame;
 
@@ -28,8 +29,7 @@ const SCTP: u16 = 132;
 /// A translator.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Nat {
-    in_: Option<HookId>,
-    out: Option<HookId>,
+    sides: InOut,
     has_address: bool,
     link_type: u8,
     next: u32,
@@ -58,8 +58,7 @@ struct Kept {
 impl Default for Nat {
     fn default() -> Self {
         Self {
-            in_: None,
-            out: None,
+            sides: InOut::default(),
             has_address: false,
             link_type: LINK_TYPE_RAW,
             next: 1,
@@ -73,21 +72,12 @@ impl Nat {
     /// # Errors
     /// `EINVAL` for any name but `in` and `out`.
     pub(in crate::sim::netgraph) fn new_hook(&mut self, hooks: &mut Hooks, name: Label) -> Result<HookId, Errno> {
-        let place = match name.as_bytes() {
-            b"in" => &mut self.in_,
-            b"out" => &mut self.out,
-            _ => return Err(Errno::EINVAL),
-        };
-        let hook = hooks.add(name, Private::None)?;
-        *place = Some(hook);
-        Ok(hook)
+        let side = Side::named(name.as_bytes());
+        self.sides.add(hooks, name, side)
     }
 
     pub(in crate::sim::netgraph) fn disconnected(&mut self, hook: HookId, left: usize) -> Fate {
-        for place in [&mut self.in_, &mut self.out] {
-            place.take_if(|place| *place == hook);
-        }
-        Fate::with_last_hook(left)
+        self.sides.disconnected(hook, left)
     }
 
     pub(in crate::sim::netgraph) fn receive(&mut self, call: &Call<'_>) -> Answer {
@@ -199,9 +189,8 @@ impl Nat {
     }
 
     pub(in crate::sim::netgraph) fn data(&self, hooks: &Hooks, hook: HookId, packet: Frame, wire: &mut Wire<'_>) {
-        let (Some(in_), Some(out)) = (self.in_, self.out) else { return };
-        let to = if hook == in_ { out } else { in_ };
-        if let (false, Some(to)) = (self.has_address, hooks.get(to)) {
+        let to = self.sides.across(hook).and_then(|to| hooks.get(to));
+        if let (false, Some(to)) = (self.has_address, to) {
             wire.send(to, packet);
         }
     }

@@ -9,13 +9,10 @@ use serde::{Deserialize, Serialize};
 use super::super::data::Wire;
 use super::super::label::Label;
 use super::super::message::{Answer, Call, Outcome, answer};
-use super::{Fate, HookId, Hooks, Private, count};
+use super::in_out::{ETHERNET, InOut, RAW, Side, behind_ethernet};
+use super::{Fate, HookId, Hooks, count};
 use crate::abi::Errno;
 use crate::sim::kernel::Frame;
-
-/// `DLT_EN10MB` and `DLT_RAW`: what packets can be.
-const ETHERNET: u8 = 1;
-const RAW: u8 = 12;
 
 /// `NG_PATCH_CSUM_IPV4 | NG_PATCH_CSUM_IPV6`: the checksums that can be asked for (`sys/netgraph/ng_patch.h:44`).
 const CHECKSUMS: u64 = 0x1 | 0x2 | 0x4 | 0x8 | 0x200 | 0x400 | 0x800;
@@ -23,8 +20,7 @@ const CHECKSUMS: u64 = 0x1 | 0x2 | 0x4 | 0x8 | 0x200 | 0x400 | 0x800;
 /// A patcher.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Patch {
-    in_: Option<HookId>,
-    out: Option<HookId>,
+    sides: InOut,
     link_type: u8,
     config: Option<Plan>,
     received: u64,
@@ -43,7 +39,7 @@ struct Plan {
 
 impl Default for Patch {
     fn default() -> Self {
-        Self { in_: None, out: None, link_type: RAW, config: None, received: 0, patched: 0, dropped: 0 }
+        Self { sides: InOut::default(), link_type: RAW, config: None, received: 0, patched: 0, dropped: 0 }
     }
 }
 
@@ -53,21 +49,12 @@ impl Patch {
     /// # Errors
     /// `EINVAL` for other names.
     pub(in crate::sim::netgraph) fn new_hook(&mut self, hooks: &mut Hooks, name: Label) -> Result<HookId, Errno> {
-        let place = match name.as_bytes() {
-            name if name.starts_with(b"in") => &mut self.in_,
-            name if name.starts_with(b"out") => &mut self.out,
-            _ => return Err(Errno::EINVAL),
-        };
-        let hook = hooks.add(name, Private::None)?;
-        *place = Some(hook);
-        Ok(hook)
+        let side = Side::prefixed(name.as_bytes());
+        self.sides.add(hooks, name, side)
     }
 
     pub(in crate::sim::netgraph) fn disconnected(&mut self, hook: HookId, left: usize) -> Fate {
-        for place in [&mut self.in_, &mut self.out] {
-            place.take_if(|place| *place == hook);
-        }
-        Fate::with_last_hook(left)
+        self.sides.disconnected(hook, left)
     }
 
     pub(in crate::sim::netgraph) fn receive(&mut self, call: &Call<'_>) -> Answer {
@@ -111,38 +98,17 @@ impl Patch {
         wire: &mut Wire<'_>,
     ) {
         count(&mut self.received, 1);
-        let is_in = self.in_ == Some(hook);
-        if let (true, Some(plan)) = (is_in, &self.config) {
+        if let (true, Some(plan)) = (self.sides.is_in(hook), &self.config) {
             let begin = match (plan.relative, self.link_type) {
-                (true, ETHERNET) => behind_ethernet(&packet),
+                (true, ETHERNET) => behind_ethernet(&packet).map(|(begin, _)| begin),
                 _ => Some(0),
             };
             if begin.is_some_and(|begin| plan.apply(&mut packet, begin)) {
                 count(&mut self.patched, 1);
             }
         }
-        let to = match Some(hook) {
-            _ if is_in => self.out.or(self.in_),
-            from if from == self.out => self.in_,
-            _ => None,
-        };
-        match to.and_then(|to| hooks.get(to)) {
-            Some(to) => {
-                wire.send(to, packet);
-            }
-            None => count(&mut self.dropped, 1),
-        }
-    }
-}
-
-/// Where what follows the Ethernet header and VLAN tags begins; `None` if the frame ends before.
-fn behind_ethernet(frame: &[u8]) -> Option<usize> {
-    let mut end = 14;
-    loop {
-        let kind = frame.get(end - 2..end)?.first_chunk()?;
-        match u16::from_be_bytes(*kind) {
-            0x8100 | 0x88a8 | 0x9100 => end += 4,
-            _ => return Some(end),
+        if !self.sides.pass(hooks, hook, packet, wire) {
+            count(&mut self.dropped, 1);
         }
     }
 }
