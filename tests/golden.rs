@@ -1,7 +1,9 @@
-//! Plans and commands as text: `tests/golden/NAME/{before.yaml?, after.yaml?, plan.txt, commands.txt}`.
+//! Plans and commands as text: `tests/golden/NAME/{before.yaml?, after.yaml?, plan.txt, plan.json, commands.txt}`.
 //!
-//! The plan leads from what `before.yaml` means (nothing without it) to what `after.yaml` means (nothing without it).
-//! `UPDATE_GOLDEN=1 cargo test --test golden` writes what it finds; read the difference before you keep it.
+//! The plan leads from what `before.yaml` means (nothing without it) to what `after.yaml` means (nothing without it). It
+//! is lived through on the simulated kernel: made of what the kernel shows, carried out, and followed by nothing to do;
+//! after `down` the kernel is as it was. `UPDATE_GOLDEN=1 cargo test --test golden` writes what it finds; read the
+//! difference before you keep it.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -9,18 +11,22 @@ mod support;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use cellblock::graph::{self, Graph, Numbering};
-use cellblock::plan::{self, Plan, render};
+use cellblock::engine::Records;
+use cellblock::engine::freebsd::{Machine, RouteMeans, Settings};
+use cellblock::lab::{ApplyOptions, LabError, Labs};
+use cellblock::model::{LabName, Model};
+use cellblock::plan::{Plan, render};
+use cellblock::sim::{Kernel, SimDoors};
 use libtest_mimic::{Arguments, Failed, Trial};
+use support::picture::picture;
 
 fn main() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
     let mut folders: Vec<PathBuf> =
         fs::read_dir(&root).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect();
     folders.sort();
-    assert!(folders.len() >= 12, "golden plans went missing: {}", folders.len());
+    assert!(folders.len() >= 60, "golden plans went missing: {}", folders.len());
     let trials = folders.into_iter().map(|folder| {
         let name = folder.file_name().unwrap().to_string_lossy().into_owned();
         Trial::test(name, move || check(&folder))
@@ -28,27 +34,85 @@ fn main() {
     libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit();
 }
 
+/// Up as before, changed as planned, nothing left to do, down, and the kernel as it was.
 fn check(folder: &Path) -> Result<(), Failed> {
-    let plan = plan_of(folder);
+    let model_of = |file: &str| {
+        let path = folder.join(file);
+        path.exists().then(|| support::model_of_file(&path))
+    };
+    let (before, after) = (model_of("before.yaml"), model_of("after.yaml"));
+    let lab = before.as_ref().or(after.as_ref()).expect("a file of either name").lab.clone();
+    let mut world = World::new();
+    let untouched = world.picture();
+    if let Some(before) = &before {
+        world.up(before)?;
+    }
+    let plan = match &after {
+        Some(after) => world.up(after)?,
+        None => world.labs().plan_down(&lab).map_err(told)?,
+    };
+    world.down(&lab)?;
+    same(&untouched, &world.picture())?;
     compare(&folder.join("plan.txt"), &render::text(&plan))?;
+    let mut json = serde_json::to_string_pretty(&render::json(&plan)).unwrap();
+    json.push('\n');
+    compare(&folder.join("plan.json"), &json)?;
     let mut commands = render::commands(&plan).join("\n");
     commands.push('\n');
     compare(&folder.join("commands.txt"), &commands)
 }
 
-fn plan_of(folder: &Path) -> Plan {
-    let mut numbering = Numbering::default();
-    let mut graph_of = |file: &str| {
-        let path = folder.join(file);
-        path.exists().then(|| {
-            let model = support::model_of_file(&path);
-            (model.lab.clone(), Arc::new(graph::build(&model, &mut numbering).unwrap()))
-        })
-    };
-    let (before, after) = (graph_of("before.yaml"), graph_of("after.yaml"));
-    let lab = before.as_ref().or(after.as_ref()).expect("a file of either name").0.clone();
-    let nothing = || (lab.clone(), Arc::new(Graph::empty(lab.clone())));
-    plan::build(after.unwrap_or_else(nothing).1, before.unwrap_or_else(nothing).1)
+fn told(error: LabError) -> String {
+    format!("{error}: {error:#?}")
+}
+
+fn same(before: &[String], after: &[String]) -> Result<(), Failed> {
+    let gone: Vec<_> = before.iter().filter(|line| !after.contains(line)).collect();
+    let left: Vec<_> = after.iter().filter(|line| !before.contains(line)).collect();
+    if before == after { Ok(()) } else { Err(format!("not as before: gone {gone:#?}, left {left:#?}").into()) }
+}
+
+/// A simulated kernel and the records of what is in it.
+struct World {
+    machine: Machine<SimDoors>,
+    records: Records,
+    _folder: tempfile::TempDir,
+}
+
+impl World {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = Settings { means: RouteMeans::Netlink, load_modules: true };
+        Self {
+            machine: Machine { doors: SimDoors::new(Kernel::boot(1)), settings },
+            records: Records::new(folder.path()),
+            _folder: folder,
+        }
+    }
+
+    fn labs(&mut self) -> Labs<'_> {
+        Labs { backend: &mut self.machine, records: &self.records, engine: "sim", entropy: [7; 16] }
+    }
+
+    fn picture(&mut self) -> Vec<String> {
+        picture(&mut self.machine.doors)
+    }
+
+    /// Applies a file; gives the plan that it took. Afterwards there is nothing to do.
+    fn up(&mut self, model: &Model) -> Result<Plan, Failed> {
+        let plan = self.labs().plan(model).map_err(told)?;
+        self.labs().apply(&plan, model, &ApplyOptions { timeout: None }, &mut |_| {}).map_err(told)?;
+        let again = self.labs().plan(model).map_err(told)?;
+        if again.is_empty() {
+            return Ok(plan);
+        }
+        Err(format!("the second plan is not empty:\n{}", render::text(&again)).into())
+    }
+
+    fn down(&mut self, lab: &LabName) -> Result<(), Failed> {
+        self.labs().down(lab, &mut |_| {}).map_err(told)?;
+        Ok(())
+    }
 }
 
 fn compare(path: &Path, found: &str) -> Result<(), Failed> {
