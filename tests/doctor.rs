@@ -10,8 +10,11 @@ use std::time::Duration;
 use cellblock::abi::{Errno, sysctl};
 use cellblock::engine::freebsd::doors::{Actor, HostDoor, Sock, SocketDoor, SocketKind};
 use cellblock::engine::freebsd::{Settings, survey};
-use cellblock::engine::{Fact, Standing};
+use cellblock::engine::linux::features::Feature;
+use cellblock::engine::{Fact, Standing, linux};
+use cellblock::model;
 use cellblock::sim::{Kernel, SimDoors};
+use cellblock::topology::{self, DiskReader, Input, LoadOptions};
 use common::Sandbox;
 
 /// A kernel that answers otherwise: numbers by name, `None` for a name that it does not know.
@@ -147,4 +150,27 @@ fn the_program_tells_of_every_engine_and_of_the_kernel_that_is_meant() {
     assert!(value[2]["host"].as_array().unwrap().iter().any(|fact| fact["what"] == "racct"));
     let of_another_system = if cfg!(target_os = "freebsd") { "linux" } else { "freebsd" };
     sandbox.run(&["doctor", "--engine", of_another_system]).expect(69);
+}
+
+#[test]
+fn a_feature_that_a_linux_kernel_lacks_is_told_and_refused_where_a_file_needs_it() {
+    let text = "version: 1\nname: x\ntopology:\n  nodes: { a: { kind: host }, s: { kind: switch } }\n  links:\n    - \
+                { endpoints: [ \"a:e0\", s ], ipv6: [ \"fd00::1/64\", ~ ] }\n";
+    let input = Input::Bytes { name: "x.yaml".to_owned(), bytes: text.as_bytes().to_vec() };
+    let loaded = topology::load(input, &LoadOptions::default(), &DiskReader);
+    let model = model::resolve(loaded.draft.unwrap()).unwrap().0;
+    let refused = |lacking: Feature| {
+        let mut ask = |feature| if feature == lacking { Err("not built".to_owned()) } else { Ok(String::new()) };
+        let found = linux::check(&model, &mut ask);
+        found.iter().filter(|finding| finding.is_error()).map(|finding| finding.message.clone()).collect::<Vec<_>>()
+    };
+    for feature in Feature::ALL {
+        let fact = feature.fact(Err("not built".to_owned()));
+        assert_ne!(fact.standing, Standing::Fine, "{feature:?}");
+        assert!(fact.hint.is_some() && feature.fact(Ok("is".to_owned())).standing == Standing::Fine, "{feature:?}");
+    }
+    for feature in [Feature::Veth, Feature::Bridge, Feature::Ipv6] {
+        assert_eq!(refused(feature), [format!("this kernel has no {}: not built", feature.name())]);
+    }
+    assert!(refused(Feature::UserNamespaces).is_empty());
 }

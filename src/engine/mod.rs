@@ -81,7 +81,7 @@ pub trait Backend: fmt::Debug {
     }
 
     /// What the engine cannot do of a model, or will do otherwise than written.
-    fn check(&self, model: &Model) -> Vec<Diagnostic>;
+    fn check(&mut self, model: &Model) -> Vec<Diagnostic>;
 
     /// The objects that a model is made of on such a kernel.
     ///

@@ -48,7 +48,8 @@ pub fn choose_engine() -> (EngineKind, String) {
 pub fn survey(engine: EngineKind) -> Vec<Fact> {
     match engine {
         EngineKind::FreeBsd => freebsd::sys::survey(Settings::default()),
-        EngineKind::Linux | EngineKind::Sim => Vec::new(),
+        EngineKind::Linux => linux::sys::survey(),
+        EngineKind::Sim => Vec::new(),
     }
 }
 
@@ -57,7 +58,7 @@ pub fn survey(engine: EngineKind) -> Vec<Fact> {
 pub fn check(engine: EngineKind, model: &Model) -> Vec<Diagnostic> {
     match engine {
         EngineKind::FreeBsd | EngineKind::Sim => freebsd::check(model),
-        EngineKind::Linux => linux::check(model),
+        EngineKind::Linux => linux::check(model, &mut linux::sys::ask),
     }
 }
 

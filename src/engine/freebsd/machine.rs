@@ -42,7 +42,7 @@ impl<D: Doors + std::fmt::Debug> Backend for Machine<D> {
         survey(&mut self.doors, self.settings)
     }
 
-    fn check(&self, model: &Model) -> Vec<Diagnostic> {
+    fn check(&mut self, model: &Model) -> Vec<Diagnostic> {
         check(model)
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::features::{Answer, Feature};
 use crate::diagnostic::{Diagnostic, Origin};
 use crate::graph::linux::translate;
 use crate::model::{Link, Model, Node, NodeId, NodeKind, RootFs, SwitchDriver, Wire};
@@ -12,10 +13,11 @@ const PORTS: usize = 1023;
 /// The smallest MTU that IPv6 and Ethernet devices of Linux take (ETH_MIN_MTU).
 const LEAST_MTU: u16 = 68;
 
-/// Finds everything; without an error among them the engine can do it.
+/// Finds everything; without an error among them the engine can do it on the kernel that is asked for features.
 #[must_use]
-pub fn check(model: &Model) -> Vec<Diagnostic> {
+pub fn check(model: &Model, ask: &mut dyn FnMut(Feature) -> Answer) -> Vec<Diagnostic> {
     let mut found = Vec::new();
+    check_features(model, ask, &mut found);
     for node in &model.nodes {
         check_driver(node, &mut found);
         check_sysctls(node, &mut found);
@@ -27,6 +29,34 @@ pub fn check(model: &Model) -> Vec<Diagnostic> {
     }
     check_ports(model, &mut found);
     found
+}
+
+/// Where a model needs a feature first.
+fn needs(model: &Model) -> impl Iterator<Item = (Feature, Origin)> {
+    let switch = model.nodes.iter().find(|node| node.kind.is_layer2());
+    let link = model.links.first();
+    let mut addresses = model.nodes.iter().flat_map(|node| node.interfaces.values().flat_map(|own| &own.addresses));
+    let v6 = addresses.find(|address| address.net.is_ipv6());
+    let needs = [
+        switch.map(|node| (Feature::Bridge, node.name.origin)),
+        link.map(|link| (Feature::Veth, link.origin)),
+        v6.map(|address| (Feature::Ipv6, address.origin)),
+    ];
+    needs.into_iter().flatten()
+}
+
+fn check_features(model: &Model, ask: &mut dyn FnMut(Feature) -> Answer, found: &mut Vec<Diagnostic>) {
+    for (feature, origin) in needs(model) {
+        if let Err(why) = ask(feature) {
+            let (name, fact) = (feature.name(), feature.fact(Err(why.clone())));
+            let finding =
+                Diagnostic::error("L011", format!("this kernel has no {name}: {why}")).at(origin, "needed here");
+            found.push(match fact.hint {
+                Some(hint) => finding.help(hint),
+                None => finding,
+            });
+        }
+    }
 }
 
 fn check_driver(node: &Node, found: &mut Vec<Diagnostic>) {

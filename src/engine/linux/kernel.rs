@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::features::{Answer, Feature};
 use crate::engine::{EngineError, Exit, NotRun, Stream};
 use crate::graph::{Name, Place};
 use crate::model::LabName;
@@ -23,6 +24,12 @@ pub trait Kernel: std::fmt::Debug {
 
     /// Lets time pass.
     fn wait(&mut self, span: Duration);
+
+    /// Whether it has a feature: what was found, or why it is not there.
+    ///
+    /// # Errors
+    /// It lacks the feature.
+    fn feature(&mut self, feature: Feature) -> Answer;
 
     /// The token of a lab that exists.
     ///

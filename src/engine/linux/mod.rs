@@ -4,6 +4,7 @@ mod batch;
 mod check;
 mod encode;
 mod errno;
+pub mod features;
 mod indexes;
 pub mod kernel;
 mod observe;
@@ -14,7 +15,8 @@ pub mod sys;
 pub mod sys {
     //! There is no Linux kernel on this system.
 
-    use crate::engine::{Backend, Unusable};
+    use super::features::{Answer, Feature};
+    use crate::engine::{Backend, Fact, Unusable};
 
     /// The kernel of this system, which is not Linux.
     ///
@@ -23,15 +25,31 @@ pub mod sys {
     pub fn open() -> Result<Box<dyn Backend>, Unusable> {
         Err(Unusable::elsewhere())
     }
+
+    /// Nothing can be said of a kernel that is not there.
+    #[must_use]
+    pub fn survey() -> Vec<Fact> {
+        Vec::new()
+    }
+
+    /// What a file wants is not refused where there is nobody to ask.
+    ///
+    /// # Errors
+    /// None.
+    pub fn ask(_feature: Feature) -> Answer {
+        Ok("nobody was asked".to_owned())
+    }
 }
 
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
+use self::features::Feature;
 use self::indexes::Indexes;
 use self::kernel::Kernel;
 use super::{
-    Backend, Capabilities, Echo, EchoResult, Ending, Engine, EngineError, Exit, NotRun, Running, StepResult, Stream,
+    Backend, Capabilities, Echo, EchoResult, Ending, Engine, EngineError, Exit, Fact, NotRun, Running, StepResult,
+    Stream,
 };
 use crate::diagnostic::Diagnostic;
 use crate::graph::{Graph, GraphError, Numbering, Place};
@@ -60,8 +78,12 @@ impl<K: Kernel> Backend for Machine<K> {
         None
     }
 
-    fn check(&self, model: &Model) -> Vec<Diagnostic> {
-        check(model)
+    fn survey(&mut self) -> Vec<Fact> {
+        Feature::ALL.into_iter().map(|feature| feature.fact(self.kernel.feature(feature))).collect()
+    }
+
+    fn check(&mut self, model: &Model) -> Vec<Diagnostic> {
+        check(model, &mut |feature| self.kernel.feature(feature))
     }
 
     fn graph(&self, model: &Model, _numbering: &mut Numbering) -> Result<Graph, GraphError> {

@@ -208,3 +208,47 @@ pub(super) fn raise_descriptor_limit() {
         unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) };
     }
 }
+
+/// clone(2) of a child in namespaces of its own that opens a netlink socket there and ends: it shares our descriptors, so the socket is
+/// ours. Unlike unshare(2) this makes user namespaces for programs with threads, too.
+pub(super) fn clone_for_socket(namespaces: libc::c_int) -> io::Result<OwnedFd> {
+    let (mut told, teller) = io::pipe()?;
+    let flags = libc::c_long::from(namespaces | libc::CLONE_FILES | libc::SIGCHLD);
+    let none: libc::c_long = 0;
+    // SAFETY: without CLONE_VM the child has memory of its own. It makes system calls only, allocates nothing and takes no lock that a
+    // thread of ours may have held, and ends.
+    let child = unsafe {
+        let child = libc::syscall(libc::SYS_clone, flags, none, none, none, none);
+        if child == 0 {
+            let socket = libc::socket(libc::AF_NETLINK, libc::SOCK_RAW | libc::SOCK_CLOEXEC, libc::NETLINK_ROUTE);
+            let said: libc::c_int = if socket < 0 { -*libc::__errno_location() } else { socket };
+            libc::write(teller.as_raw_fd(), (&raw const said).cast(), size_of::<libc::c_int>());
+            libc::_exit(0);
+        }
+        child
+    };
+    let child = libc::pid_t::try_from(child).ok().filter(|child| *child > 0).ok_or_else(io::Error::last_os_error)?;
+    // Closed any earlier, the end that the child writes to would be closed for it, too.
+    wait(child)?;
+    drop(teller);
+    let mut said = [0; size_of::<libc::c_int>()];
+    io::Read::read_exact(&mut told, &mut said)?;
+    let descriptor = libc::c_int::from_ne_bytes(said);
+    if descriptor < 0 {
+        return Err(io::Error::from_raw_os_error(-descriptor));
+    }
+    // SAFETY: the child opened it in the table that we share and is gone.
+    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
+}
+
+/// waitpid(2): the child's status.
+pub(super) fn wait(child: libc::pid_t) -> io::Result<libc::c_int> {
+    let mut status = 0;
+    loop {
+        // SAFETY: the number is ours to write.
+        match check(unsafe { libc::waitpid(child, &raw mut status, 0) }) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            other => return other.map(|_| status),
+        }
+    }
+}

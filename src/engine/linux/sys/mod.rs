@@ -2,6 +2,7 @@
 
 mod call;
 mod execute;
+mod features;
 mod folder;
 mod inside;
 
@@ -13,10 +14,12 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use self::features::Features;
 use super::Machine;
 use super::errno::refused;
+use super::features::{Answer, Feature};
 use super::kernel::{EchoSocket, Kernel};
-use crate::engine::{Backend, EngineError, Exit, Lack, NotRun, Stream, Unusable};
+use crate::engine::{Backend, EngineError, Exit, Fact, Lack, NotRun, Stream, Unusable};
 use crate::graph::{Name, Place};
 use crate::model::LabName;
 
@@ -38,7 +41,23 @@ pub fn open() -> Result<Box<dyn Backend>, Unusable> {
         Unusable::new(lack, &format!("network namespaces cannot be made: {error}"), None)
     })?;
     call::raise_descriptor_limit();
-    Ok(Box::new(Machine { kernel: Namespaces { held: BTreeMap::new(), echoes: Vec::new(), began: Instant::now() } }))
+    let (held, echoes, features) = (BTreeMap::new(), Vec::new(), Features::default());
+    Ok(Box::new(Machine { kernel: Namespaces { held, echoes, began: Instant::now(), features } }))
+}
+
+/// What this machine's kernel has for labs, whether or not the engine can work.
+#[must_use]
+pub fn survey() -> Vec<Fact> {
+    let mut features = Features::default();
+    Feature::ALL.into_iter().map(|feature| feature.fact(features.ask(feature))).collect()
+}
+
+/// What this machine's kernel says of a feature.
+///
+/// # Errors
+/// Why it is not there.
+pub fn ask(feature: Feature) -> Answer {
+    Features::default().ask(feature)
 }
 
 /// The kernel, with what is open of it.
@@ -47,6 +66,7 @@ struct Namespaces {
     held: BTreeMap<(LabName, Place), Held>,
     echoes: Vec<OwnedFd>,
     began: Instant,
+    features: Features,
 }
 
 /// A namespace that is open, and a netlink socket in it.
@@ -127,6 +147,10 @@ impl Kernel for Namespaces {
 
     fn wait(&mut self, span: Duration) {
         std::thread::sleep(span);
+    }
+
+    fn feature(&mut self, feature: Feature) -> Answer {
+        self.features.ask(feature)
     }
 
     fn token(&mut self, lab: &LabName) -> Result<Option<String>, EngineError> {

@@ -1,0 +1,69 @@
+//! What a Linux kernel may lack. Everything that labs need beyond the plainest is a feature here: a kernel is asked for it, nobody
+//! guesses by its version. `doctor` tells all of them; a file that needs one which is not there is refused before anything is made.
+
+use crate::engine::{Fact, Standing};
+
+/// Something of a kernel that some labs need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Feature {
+    /// Network namespaces that we may make.
+    Namespaces,
+    /// User namespaces, in which a user without privilege may make all others.
+    UserNamespaces,
+    /// veth pairs.
+    Veth,
+    /// Bridges.
+    Bridge,
+    /// IPv6.
+    Ipv6,
+}
+
+/// What a kernel says of a feature: what was found, or why it is not there.
+pub type Answer = Result<String, String>;
+
+impl Feature {
+    /// All of them, in the order in which they are told.
+    pub const ALL: [Self; 5] = [Self::Namespaces, Self::UserNamespaces, Self::Veth, Self::Bridge, Self::Ipv6];
+
+    /// Its name in a list.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Namespaces => "namespaces",
+            Self::UserNamespaces => "user namespaces",
+            Self::Veth => "veth",
+            Self::Bridge => "bridge",
+            Self::Ipv6 => "IPv6",
+        }
+    }
+
+    /// What cannot be done without it, and what to do about that.
+    const fn without(self) -> (Standing, &'static str) {
+        match self {
+            Self::Namespaces => {
+                (Standing::Missing, "no lab can be made: run as root outside of containers that forbid it")
+            }
+            Self::UserNamespaces => (
+                Standing::Limited,
+                "labs can be made as root only: see user.max_user_namespaces and your distribution's switch",
+            ),
+            Self::Veth => (Standing::Missing, "no link can be made: `modprobe veth`, or a kernel with CONFIG_VETH"),
+            Self::Bridge => {
+                (Standing::Limited, "no switch or hub can be made: `modprobe bridge`, or a kernel with CONFIG_BRIDGE")
+            }
+            Self::Ipv6 => (Standing::Limited, "no IPv6 address can be set: boot without ipv6.disable=1"),
+        }
+    }
+
+    /// A kernel's answer as a person reads it.
+    #[must_use]
+    pub fn fact(self, answer: Answer) -> Fact {
+        match answer {
+            Ok(found) => Fact { what: self.name(), standing: Standing::Fine, found, hint: None },
+            Err(found) => {
+                let (standing, hint) = self.without();
+                Fact { what: self.name(), standing, found, hint: Some(hint.to_owned()) }
+            }
+        }
+    }
+}

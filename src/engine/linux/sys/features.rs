@@ -1,0 +1,90 @@
+//! Features asked of the kernel of this machine: by trying them in a namespace that nobody else sees and that goes with the only
+//! socket in it. What is asked may load a module, as using it would.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+use super::super::errno::errno;
+use super::super::features::{Answer, Feature};
+use super::{call, inside, netlink_socket};
+use crate::netlink::linux::{Links, VethEnd};
+use crate::netlink::reply::{self, Acknowledgement};
+
+/// What was asked already.
+#[derive(Debug, Default)]
+pub(super) struct Features(BTreeMap<Feature, Answer>);
+
+impl Features {
+    /// The kernel's answer, which it gives once.
+    pub(super) fn ask(&mut self, feature: Feature) -> Answer {
+        self.0.entry(feature).or_insert_with(|| ask(feature)).clone()
+    }
+}
+
+fn ask(feature: Feature) -> Answer {
+    match feature {
+        Feature::Namespaces => said(inside::alone(|| call::unshare(libc::CLONE_NEWNET)), "we may make them"),
+        Feature::UserNamespaces => said(call::clone_for_socket(libc::CLONE_NEWUSER), "users may make them"),
+        Feature::Veth => {
+            let end = |name, mac| VethEnd { name, index: 0, mac, mtu: 1500, namespace: None, bridge: None };
+            link(|links| links.create_veth(&end("a", [2, 0, 0, 0, 0, 1]), &end("b", [2, 0, 0, 0, 0, 2])))
+        }
+        Feature::Bridge => link(|links| links.create_bridge("a", 0, [2, 0, 0, 0, 0, 1], 1500, false, true)),
+        Feature::Ipv6 => said(call::socket(libc::AF_INET6, libc::SOCK_DGRAM, 0), "this kernel speaks it"),
+    }
+}
+
+fn said<T>(result: io::Result<T>, fine: &str) -> Answer {
+    result.map(|_| fine.to_owned()).map_err(|error| error.to_string())
+}
+
+/// Whether the kernel takes messages about interfaces.
+fn link(write: impl FnOnce(&mut Links)) -> Answer {
+    let mut links = Links::new(1);
+    write(&mut links);
+    let asked = Scratch::open().and_then(|scratch| scratch.converse(&links.finish()));
+    match asked.map_err(|error| error.to_string())?.error {
+        None => Ok("this kernel makes them".to_owned()),
+        Some(error) => {
+            Err(errno(error.raw()).map_or_else(|| format!("error {}", error.raw()), |errno| errno.to_string()))
+        }
+    }
+}
+
+/// A namespace to try something in; it goes when this is dropped.
+#[derive(Debug)]
+pub(super) struct Scratch {
+    netlink: OwnedFd,
+}
+
+impl Scratch {
+    /// A new one: in a user namespace of its own where we have no privilege.
+    pub(super) fn open() -> io::Result<Self> {
+        let made = inside::alone(|| {
+            call::unshare(libc::CLONE_NEWNET)?;
+            netlink_socket()
+        });
+        let netlink = match made {
+            Err(error) if call::number(&error) == libc::EPERM => {
+                call::clone_for_socket(libc::CLONE_NEWUSER | libc::CLONE_NEWNET)
+            }
+            other => other,
+        };
+        Ok(Self { netlink: netlink? })
+    }
+
+    /// Sends one message that asks for an acknowledgement, and gives that.
+    pub(super) fn converse(&self, message: &[u8]) -> io::Result<Acknowledgement> {
+        call::send(self.netlink.as_fd(), message)?;
+        let mut buffer = Vec::new();
+        loop {
+            call::receive(self.netlink.as_fd(), &mut buffer)?;
+            for reply in reply::read(&buffer) {
+                if let reply::Answer::Acknowledgement(answer) = reply.answer {
+                    return Ok(answer);
+                }
+            }
+        }
+    }
+}
