@@ -1,9 +1,12 @@
 //! Engines realise steps on a kernel and read back what it holds.
 
 mod execute;
+pub mod faults;
+pub mod files;
 pub mod folders;
 pub mod freebsd;
 mod icmp;
+mod journal;
 pub mod linux;
 mod lock;
 mod record;
@@ -24,8 +27,9 @@ use crate::model::{IfName, LabName, Model, NodeName, System};
 use crate::plan::{Observed, Plan, Scope, Step};
 
 pub use execute::{Ending, Exit, NotRun, Running, Stream};
+pub use journal::{Intents, JournalProgress};
 pub use lock::{Lock, LockError};
-pub use record::{Phase, Record, RecordError, Records};
+pub use record::{Journal, Phase, Record, RecordError, Records};
 pub use run::{Event, RunError, run, run_forward};
 pub use unusable::{Lack, Unusable};
 
@@ -88,6 +92,14 @@ pub trait Backend: fmt::Debug {
     /// # Errors
     /// A derived name that two objects would share.
     fn graph(&self, model: &Model, numbering: &mut Numbering) -> Result<Graph, GraphError>;
+
+    /// Makes what was done to the kernel last, where that does not come by itself. Called before a record says that it is done.
+    ///
+    /// # Errors
+    /// Why it could not be kept.
+    fn keep(&mut self) -> Result<(), EngineError> {
+        Ok(())
+    }
 
     /// The engine for one lab, which bears `token` to prove that it is ours.
     fn engine<'b>(&'b mut self, lab: &LabName, token: &str) -> Box<dyn Engine + 'b>;

@@ -1,22 +1,31 @@
 //! What is kept of each lab on disk: enough to look at it, test it and take it down without its file, also after a crash.
 //!
-//! One file per lab: a magic line with the version, SHA-256 of the rest, then the record. It is written beside the old one, synced
-//! and renamed over it.
+//! Two files per lab. The record says what the lab is: a magic line with the version, SHA-256 of the rest, then the record. The
+//! journal exists while a change is under way and says what it may have done ([`super::journal`]); it counts while its serial number is
+//! above the record's. Both are written beside the old one, synced and renamed over it.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::collections::BTreeSet;
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::files::{Disk, StateFiles, replace};
+use super::journal::{self, Intents, Unreadable, Writer};
 use crate::graph::{Numbering, Sysctl};
 use crate::model::{LabName, Model};
+use crate::plan::{Plan, Step};
 
 /// The first bytes of a record: what it is, and its version.
-const MAGIC: &[u8] = b"cellblock lab record 2\n";
+const MAGIC: &[u8] = b"cellblock lab record 3\n";
 const HASH: usize = 32;
 const SUFFIX: &str = "lab";
+const JOURNAL: &str = "journal";
+
+/// Larger files are refused unread, in octets: a lab of 10,000 nodes takes a twentieth of it.
+const LARGEST: u64 = 1 << 30;
 
 /// What is kept of a lab.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -27,19 +36,31 @@ pub struct Record {
     pub boot: String,
     /// What the lab jail bears to prove that it is ours.
     pub token: String,
+    /// Counts the changes of the lab: a journal is of the one after the record's.
+    pub serial: u64,
     /// How far it is.
     pub phase: Phase,
     /// What the lab is, or is to become.
     pub model: Model,
-    /// What it was before the change that is under way.
-    pub before: Option<Model>,
+    /// What it was before the change that is under way, and what earlier changes wanted that were interrupted: objects of all of them
+    /// may be there.
+    pub before: Vec<Model>,
     /// Hook numbers of switches.
     pub numbering: Numbering,
     /// Sysctls of the host as they were before we changed them.
     pub host_sysctls: Vec<Sysctl>,
 }
 
-/// How far a lab is. Everything that is made is in the record before it is made.
+impl Record {
+    /// Whether `next` is the same lab, settled, with nothing else to be written down.
+    #[must_use]
+    pub fn says_the_same(&self, next: &Self) -> bool {
+        let settled = |record: &Self| Self { serial: 0, phase: Phase::Up, before: Vec::new(), ..record.clone() };
+        self.phase == Phase::Up && self.before.is_empty() && encode(&settled(self)).ok() == encode(&settled(next)).ok()
+    }
+}
+
+/// How far a lab is. Everything that is made is in the journal before it is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Phase {
     /// Steps are being done: anything between `before` and `model` may exist.
@@ -61,8 +82,8 @@ pub enum RecordError {
         /// Why.
         cause: io::Error,
     },
-    /// It is no record, or of another version.
-    #[error("{} is not a lab record that this version reads", path.display())]
+    /// It is no record or journal, or of another version.
+    #[error("{} is not a lab {} that this version reads", path.display(), what(path))]
     Foreign {
         /// The file.
         path: PathBuf,
@@ -75,17 +96,57 @@ pub enum RecordError {
     },
 }
 
+fn what(path: &Path) -> &'static str {
+    if path.extension().is_some_and(|extension| extension == JOURNAL) { "journal" } else { "record" }
+}
+
 /// The records of a state directory.
 #[derive(Clone, Debug)]
 pub struct Records {
     dir: PathBuf,
+    files: Arc<dyn StateFiles>,
+}
+
+/// A change that is under way: takes its marks.
+#[derive(Debug)]
+pub struct Journal {
+    path: PathBuf,
+    files: Arc<dyn StateFiles>,
+    writer: Writer,
+}
+
+impl Journal {
+    /// Marks that a level begins.
+    pub fn begun(&mut self, level: usize) {
+        let mark = self.writer.begun(level);
+        self.append(mark);
+    }
+
+    /// Marks that what was done is being taken back.
+    pub fn undoing(&mut self) {
+        let mark = self.writer.undoing();
+        self.append(mark);
+    }
+
+    /// Marks only tell people how far it came: one that cannot be written changes nothing that is done.
+    fn append(&self, mark: Result<Vec<u8>, postcard::Error>) {
+        if let Ok(mark) = mark {
+            let _ = self.files.append(&self.path, &mark);
+        }
+    }
 }
 
 impl Records {
     /// The records below a state directory; nothing is made yet.
     #[must_use]
     pub fn new(state_dir: &Path) -> Self {
-        Self { dir: state_dir.join("labs") }
+        Self::through(state_dir, Arc::new(Disk))
+    }
+
+    /// The same through a door of the caller's.
+    #[must_use]
+    pub fn through(state_dir: &Path, files: Arc<dyn StateFiles>) -> Self {
+        Self { dir: state_dir.join("labs"), files }
     }
 
     /// Where the roots of nodes are, beside the records; `None` if that cannot be said in UTF-8.
@@ -95,18 +156,42 @@ impl Records {
         beside.to_str().map(str::to_owned)
     }
 
-    /// The record of a lab.
+    /// The record of a lab: that of the change under way, if there is one.
     ///
     /// # Errors
-    /// A file that cannot be read, or is not a whole record.
+    /// A file that cannot be read, or is not a whole record or journal.
     pub fn read(&self, lab: &LabName) -> Result<Option<Record>, RecordError> {
-        let path = self.path(lab);
-        let bytes = match fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(cause) => return Err(RecordError::Io { path, cause }),
-        };
-        let Some(rest) = bytes.strip_prefix(MAGIC) else { return Err(RecordError::Foreign { path }) };
+        let settled = self.settled(lab)?;
+        Ok(match self.pending(lab, settled.as_ref())? {
+            Some(intents) => Some(intents.record),
+            None => settled,
+        })
+    }
+
+    /// What the change that is under way, or was interrupted, meant to do.
+    ///
+    /// # Errors
+    /// As [`Records::read`].
+    pub fn intents(&self, lab: &LabName) -> Result<Option<Intents>, RecordError> {
+        let settled = self.settled(lab)?;
+        self.pending(lab, settled.as_ref())
+    }
+
+    fn pending(&self, lab: &LabName, settled: Option<&Record>) -> Result<Option<Intents>, RecordError> {
+        let path = self.path(lab, JOURNAL);
+        let Some(octets) = self.octets(&path)? else { return Ok(None) };
+        let intents = journal::read(&octets).map_err(|unreadable| match unreadable {
+            Unreadable::Foreign => RecordError::Foreign { path: path.clone() },
+            Unreadable::Damaged => RecordError::Damaged { path: path.clone() },
+        })?;
+        let counts = settled.is_none_or(|settled| intents.record.serial > settled.serial);
+        Ok(Some(intents).filter(|_| counts))
+    }
+
+    fn settled(&self, lab: &LabName) -> Result<Option<Record>, RecordError> {
+        let path = self.path(lab, SUFFIX);
+        let Some(octets) = self.octets(&path)? else { return Ok(None) };
+        let Some(rest) = octets.strip_prefix(MAGIC) else { return Err(RecordError::Foreign { path }) };
         let Some((hash, body)) = rest.split_at_checked(HASH) else { return Err(RecordError::Damaged { path }) };
         if Sha256::digest(body).as_slice() != hash {
             return Err(RecordError::Damaged { path });
@@ -114,71 +199,155 @@ impl Records {
         postcard::from_bytes(body).map(Some).map_err(|_| RecordError::Foreign { path })
     }
 
-    /// Every lab that has a record, in natural order; other files are left alone.
+    fn octets(&self, path: &Path) -> Result<Option<Vec<u8>>, RecordError> {
+        match self.files.read(path, LARGEST) {
+            Ok(octets) => Ok(Some(octets)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
+                Err(RecordError::Foreign { path: path.to_owned() })
+            }
+            Err(cause) => Err(RecordError::Io { path: path.to_owned(), cause }),
+        }
+    }
+
+    /// Every lab that has a record or a journal, in natural order; other files are left alone.
     ///
     /// # Errors
     /// A directory that cannot be read.
     pub fn labs(&self) -> Result<Vec<LabName>, RecordError> {
-        let failed = |cause| RecordError::Io { path: self.dir.clone(), cause };
-        let entries = match fs::read_dir(&self.dir) {
-            Ok(entries) => entries,
+        let paths = match self.files.list(&self.dir) {
+            Ok(paths) => paths,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(cause) => return Err(failed(cause)),
+            Err(cause) => return Err(RecordError::Io { path: self.dir.clone(), cause }),
         };
-        let mut labs: Vec<LabName> = Vec::new();
-        for entry in entries {
-            let path = entry.map_err(failed)?.path();
+        let mut labs: BTreeSet<LabName> = BTreeSet::new();
+        for path in paths {
             let stem = path.file_stem().and_then(|stem| stem.to_str());
-            if path.extension().is_some_and(|extension| extension == SUFFIX) {
+            if path.extension().is_some_and(|extension| extension == SUFFIX || extension == JOURNAL) {
                 labs.extend(stem.and_then(|stem| stem.parse().ok()));
             }
         }
-        labs.sort();
-        Ok(labs)
+        Ok(labs.into_iter().collect())
     }
 
-    /// Writes a lab's record in place of the old one.
+    /// Writes down a change before its first step: what the lab is to become, and all steps, level by level, synced once.
+    ///
+    /// # Errors
+    /// What the file system refuses.
+    pub fn begin(&self, lab: &LabName, record: &Record, plan: &Plan) -> Result<Journal, RecordError> {
+        let mut levels: Vec<Vec<&Step>> = Vec::new();
+        for planned in &plan.steps {
+            if levels.len() <= planned.stage {
+                levels.resize_with(planned.stage + 1, Vec::new);
+            }
+            levels[planned.stage].push(&planned.step);
+        }
+        self.write_journal(lab, record, &levels)
+    }
+
+    fn write_journal(&self, lab: &LabName, record: &Record, levels: &[Vec<&Step>]) -> Result<Journal, RecordError> {
+        let path = self.path(lab, JOURNAL);
+        let (octets, writer) = Writer::begin(record, levels)
+            .map_err(|error| RecordError::Io { path: path.clone(), cause: io::Error::other(error) })?;
+        self.put(&path, &octets)?;
+        Ok(Journal { path, files: self.files.clone(), writer })
+    }
+
+    /// Writes a lab's record in place of the old one; a change that was under way is over.
     ///
     /// # Errors
     /// What the file system refuses.
     pub fn write(&self, lab: &LabName, record: &Record) -> Result<(), RecordError> {
-        let path = self.path(lab);
-        let failed = |cause| RecordError::Io { path: path.clone(), cause };
-        let body = postcard::to_stdvec(record).map_err(|error| failed(io::Error::other(error)))?;
-        fs::create_dir_all(&self.dir).map_err(failed)?;
-        let beside = path.with_extension("new");
-        let write = || {
-            let mut file = File::create(&beside)?;
-            file.write_all(MAGIC)?;
-            file.write_all(Sha256::digest(&body).as_slice())?;
-            file.write_all(&body)?;
-            file.sync_all()?;
-            fs::rename(&beside, &path)?;
-            File::open(&self.dir)?.sync_all()
-        };
-        write().map_err(failed)
+        let path = self.path(lab, SUFFIX);
+        let octets =
+            encode(record).map_err(|error| RecordError::Io { path: path.clone(), cause: io::Error::other(error) })?;
+        if self.octets(&path)?.is_none_or(|present| present != octets) {
+            self.put(&path, &octets)?;
+        }
+        self.remove_file(&self.path(lab, JOURNAL))
     }
 
-    /// Removes a lab's record.
+    fn put(&self, path: &Path, octets: &[u8]) -> Result<(), RecordError> {
+        self.files.make_directory(&self.dir).map_err(|cause| RecordError::Io { path: self.dir.clone(), cause })?;
+        replace(&*self.files, path, octets).map_err(|(path, cause)| RecordError::Io { path, cause })
+    }
+
+    /// Gives up a change of which nothing is left: the record is what it was, and so is the journal of an earlier change that it was to
+    /// finish.
+    ///
+    /// # Errors
+    /// What the file system refuses.
+    pub fn forget(&self, lab: &LabName, earlier: Option<&Intents>) -> Result<(), RecordError> {
+        match earlier {
+            None => self.remove_file(&self.path(lab, JOURNAL)),
+            Some(intents) => {
+                let levels: Vec<Vec<&Step>> = intents.levels.iter().map(|level| level.iter().collect()).collect();
+                self.write_journal(lab, &intents.record, &levels).map(drop)
+            }
+        }
+    }
+
+    /// Removes all that is kept of a lab; the journal goes last, so that what is interrupted here is still known.
     ///
     /// # Errors
     /// What the file system refuses; a record that is not there is no error.
     pub fn remove(&self, lab: &LabName) -> Result<(), RecordError> {
-        let path = self.path(lab);
-        match fs::remove_file(&path) {
+        self.remove_file(&self.path(lab, SUFFIX))?;
+        self.remove_file(&self.path(lab, JOURNAL))
+    }
+
+    fn remove_file(&self, path: &Path) -> Result<(), RecordError> {
+        match self.files.remove(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            other => other.map_err(|cause| RecordError::Io { path, cause }),
+            other => other.map_err(|cause| RecordError::Io { path: path.to_owned(), cause }),
         }
     }
 
-    fn path(&self, lab: &LabName) -> PathBuf {
-        self.dir.join(format!("{lab}.{SUFFIX}"))
+    fn path(&self, lab: &LabName, suffix: &str) -> PathBuf {
+        self.dir.join(format!("{lab}.{suffix}"))
     }
 }
 
+fn encode(record: &Record) -> Result<Vec<u8>, postcard::Error> {
+    let body = postcard::to_stdvec(record)?;
+    Ok([MAGIC, Sha256::digest(&body).as_slice(), &body].concat())
+}
+
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
+    use std::fs;
+
     use super::*;
+    use crate::graph::Graph;
+    use crate::model::Routing;
+
+    /// Of a lab of nothing.
+    pub(in crate::engine) fn record(lab: &str) -> Record {
+        let model = Model {
+            lab: lab.parse().unwrap(),
+            routing: Routing::None,
+            nodes: Vec::new(),
+            links: Vec::new(),
+            segments: Vec::new(),
+            checks: Vec::new(),
+        };
+        Record {
+            engine: "sim".to_owned(),
+            boot: "boot".to_owned(),
+            token: "token".to_owned(),
+            serial: 1,
+            phase: Phase::Applying,
+            model,
+            before: Vec::new(),
+            numbering: Numbering::default(),
+            host_sysctls: Vec::new(),
+        }
+    }
+
+    fn nothing(lab: &LabName) -> Plan {
+        let empty = Arc::new(Graph::empty(lab.clone()));
+        crate::plan::build(empty.clone(), empty)
+    }
 
     #[test]
     fn damaged_and_foreign_files_are_told_apart() {
@@ -188,11 +357,42 @@ mod tests {
         assert!(records.read(&lab).unwrap().is_none());
         assert!(records.labs().unwrap().is_empty());
         fs::create_dir_all(dir.path().join("labs")).unwrap();
-        let path = dir.path().join("labs/office.lab");
-        fs::write(&path, "hello").unwrap();
-        assert!(matches!(records.read(&lab), Err(RecordError::Foreign { .. })));
-        fs::write(&path, [MAGIC, &[0; 40]].concat()).unwrap();
-        assert!(matches!(records.read(&lab), Err(RecordError::Damaged { .. })));
-        assert_eq!(records.labs().unwrap(), [lab]);
+        for (file, magic) in [("labs/office.lab", MAGIC), ("labs/office.journal", journal::MAGIC)] {
+            let path = dir.path().join(file);
+            fs::write(&path, "hello").unwrap();
+            assert!(matches!(records.read(&lab), Err(RecordError::Foreign { .. })));
+            fs::write(&path, [magic, &[0; 40]].concat()).unwrap();
+            assert!(matches!(records.read(&lab), Err(RecordError::Damaged { .. })));
+            assert_eq!(records.labs().unwrap(), [lab.clone()]);
+            fs::remove_file(path).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_change_counts_until_its_record_is_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let records = Records::new(dir.path());
+        let lab: LabName = "office".parse().unwrap();
+        records.begin(&lab, &record("office"), &nothing(&lab)).unwrap().begun(0);
+        assert_eq!(records.labs().unwrap(), [lab.clone()]);
+        assert_eq!(records.read(&lab).unwrap().unwrap().phase, Phase::Applying);
+        records.write(&lab, &Record { phase: Phase::Up, ..record("office") }).unwrap();
+        assert_eq!(records.read(&lab).unwrap().unwrap().phase, Phase::Up);
+        assert!(records.intents(&lab).unwrap().is_none());
+
+        // A journal that outlived its record's writing is history.
+        records.begin(&lab, &record("office"), &nothing(&lab)).unwrap();
+        assert_eq!(records.read(&lab).unwrap().unwrap().phase, Phase::Up);
+        let next = Record { serial: 2, phase: Phase::Removing, ..record("office") };
+        records.begin(&lab, &next, &nothing(&lab)).unwrap();
+        assert_eq!(records.read(&lab).unwrap().unwrap().phase, Phase::Removing);
+        let pending = records.intents(&lab).unwrap().unwrap();
+        records.begin(&lab, &Record { serial: 3, ..next }, &nothing(&lab)).unwrap();
+        records.forget(&lab, Some(&pending)).unwrap();
+        assert_eq!(records.read(&lab).unwrap().unwrap().serial, 2);
+        records.forget(&lab, None).unwrap();
+        assert_eq!(records.read(&lab).unwrap().unwrap().phase, Phase::Up);
+        records.remove(&lab).unwrap();
+        assert!(records.labs().unwrap().is_empty());
     }
 }

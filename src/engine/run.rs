@@ -12,6 +12,8 @@ use crate::plan::{LinuxStep, Plan, Planned, Step};
 pub enum Event<'e> {
     /// A stage begins.
     Stage {
+        /// Which, from 0.
+        number: usize,
         /// Steps done before it.
         done: usize,
         /// Its steps.
@@ -47,9 +49,9 @@ pub fn run(
 ) -> Result<usize, Box<RunError>> {
     let of = plan.steps.len();
     let mut done: Vec<&Step> = Vec::with_capacity(of);
-    for lanes in stages(&plan.steps) {
+    for (number, lanes) in stages(&plan.steps).into_iter().enumerate() {
         let stage: Vec<&Step> = lanes.values().flatten().copied().collect();
-        tell(Event::Stage { done: done.len(), steps: &stage });
+        tell(Event::Stage { number, done: done.len(), steps: &stage });
         let failure = if limit.is_some_and(|limit| engine.now() > limit) {
             Some(EngineError::strange(plan.lab.as_str(), "", "the time is up"))
         } else {
@@ -68,9 +70,9 @@ pub fn run(
 /// Runs a plan that only takes away: a refusal does not keep the rest from being done.
 pub fn run_forward(engine: &mut dyn Engine, plan: &Plan, tell: &mut dyn FnMut(Event<'_>)) -> (usize, Vec<EngineError>) {
     let (mut done, mut left) = (0, Vec::new());
-    for lanes in stages(&plan.steps) {
+    for (number, lanes) in stages(&plan.steps).into_iter().enumerate() {
         let stage: Vec<&Step> = lanes.values().flatten().copied().collect();
-        tell(Event::Stage { done, steps: &stage });
+        tell(Event::Stage { number, done, steps: &stage });
         for (place, steps) in lanes {
             done += steps.len();
             left.extend(insist(engine, &place, &steps));

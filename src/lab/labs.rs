@@ -7,9 +7,10 @@ use super::error::{ExecError, LabError, LabErrorKind};
 use super::types::{Applied, ApplyOptions, Probe, ProbeResult, Progress};
 use super::{host, roots, words};
 use crate::engine::{
-    Backend, Echo, Engine, Event, Exit, NotRun, Phase, Record, Records, Running, Stream, run, run_forward,
+    Backend, Echo, Engine, Event, Exit, Intents, Journal, NotRun, Phase, Record, Records, Running, Stream, run,
+    run_forward,
 };
-use crate::graph::{self, Graph, Numbering};
+use crate::graph::{self, Graph, Numbering, Object};
 use crate::model::{LabName, Model, NodeName};
 use crate::plan::{self, Observed, Plan, Scope};
 
@@ -39,6 +40,8 @@ pub(super) struct Known {
     pub(super) record: Option<Record>,
     /// Its record of another boot: of what it says only files can be left.
     history: Option<Record>,
+    /// What a change that was interrupted meant to do.
+    intents: Option<Intents>,
     token: String,
     /// What was wanted, now and then.
     pub(super) graphs: Vec<Arc<Graph>>,
@@ -61,7 +64,11 @@ impl Labs<'_> {
     }
 
     fn known(&mut self, lab: &LabName, desired: Option<Arc<Graph>>) -> Result<Known, LabError> {
-        let read = self.records.read(lab)?;
+        let intents = self.records.intents(lab)?;
+        let read = match &intents {
+            Some(intents) => Some(intents.record.clone()),
+            None => self.records.read(lab)?,
+        };
         let record = self.of_this_boot(read.clone());
         let history = if record.is_none() { read } else { None };
         let token = record.as_ref().map_or_else(|| words::hex(&self.entropy), |record| record.token.clone());
@@ -74,7 +81,7 @@ impl Labs<'_> {
         if graphs.is_empty() {
             graphs.push(Arc::new(Graph::empty(lab.clone())));
         }
-        Ok(Known { record, history, token, graphs })
+        Ok(Known { record, history, intents, token, graphs })
     }
 
     /// What the plan of a model must keep to, and what is chosen for it now.
@@ -158,15 +165,16 @@ impl Labs<'_> {
             engine: self.engine.to_owned(),
             boot: self.backend.boot_identity(),
             token: known.token.clone(),
+            serial: known.next_serial(),
             phase: Phase::Applying,
             model: model.clone(),
-            before: previous.as_ref().or(known.history.as_ref()).map(|record| record.model.clone()),
+            before: self.models_before(plan, &known)?,
             numbering: plan.numbering.clone(),
             host_sysctls: host::sysctls_before(plan, previous.as_ref()),
         };
         let mut notes = Vec::new();
         if !plan.steps.is_empty() {
-            self.records.write(lab, &record)?;
+            let mut journal = self.records.begin(lab, &record, plan)?;
             let prepared = self.engine(lab, &known).prepare(plan);
             let capabilities = match prepared {
                 Ok(capabilities) => capabilities,
@@ -177,11 +185,15 @@ impl Labs<'_> {
             };
             self.end_before(plan, &known, options)?;
             notes.extend(capabilities.loaded.iter().map(|name| format!("module {name} was loaded and stays")));
-            self.run_plan(plan, &known, previous.as_ref(), options, progress)?;
+            self.run_plan(plan, &known, &mut journal, options, progress)?;
             progress(Progress::Verifying);
             notes.extend(self.verify(plan, &known, previous.as_ref(), progress)?);
         }
-        self.records.write(lab, &Record { phase: Phase::Up, before: None, ..record })?;
+        let unchanged = plan.steps.is_empty() && previous.is_some_and(|previous| previous.says_the_same(&record));
+        if !unchanged {
+            self.backend.keep().map_err(words::not_kept)?;
+            self.records.write(lab, &Record { phase: Phase::Up, before: Vec::new(), ..record })?;
+        }
         Ok(Applied { steps: plan.steps.len(), nodes: model.nodes.len(), links: model.links.len(), notes })
     }
 
@@ -189,18 +201,44 @@ impl Labs<'_> {
         &mut self,
         plan: &Plan,
         known: &Known,
-        previous: Option<&Record>,
+        journal: &mut Journal,
         options: &ApplyOptions,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<(), LabError> {
         let mut engine = self.engine(&plan.lab, known);
         let limit = options.timeout.map(|timeout| engine.now() + timeout);
-        let outcome = run(&mut *engine, plan, limit, &mut |event| tell(event, plan.steps.len(), progress));
+        let outcome = run(&mut *engine, plan, limit, &mut |event| {
+            mark(&event, journal);
+            tell(event, plan.steps.len(), progress);
+        });
         drop(engine);
         let Err(failure) = outcome else { return Ok(()) };
         let mut error = words::refused(failure.error);
         error.step = Some((failure.step, failure.of));
-        Err(self.restore(plan, known, previous, error))
+        Err(self.restore(plan, known, known.record.as_ref(), error))
+    }
+
+    /// The models of which objects may be there when a change begins: the present one, and of those that interrupted changes wanted
+    /// the ones that something seen is known by alone.
+    fn models_before(&mut self, plan: &Plan, known: &Known) -> Result<Vec<Model>, LabError> {
+        let Some(previous) = known.record.as_ref().or(known.history.as_ref()) else { return Ok(Vec::new()) };
+        let mut models = vec![previous.model.clone()];
+        let mut covering = vec![plan.desired.clone()];
+        for (place, model) in std::iter::once(&previous.model).chain(&previous.before).enumerate() {
+            let graph = Arc::new(self.backend.graph(model, &mut previous.numbering.clone())?);
+            let alone = |object: &Object| {
+                let id = object.id();
+                graph.get(&id).is_some() && covering.iter().all(|other| other.get(&id).is_none())
+            };
+            let is_needed = plan.before.in_order().any(alone);
+            if place > 0 && is_needed {
+                models.push(model.clone());
+            }
+            if place == 0 || is_needed {
+                covering.push(graph);
+            }
+        }
+        Ok(models)
     }
 
     /// Reads back and compares. Addresses that the kernel still probes for get their time, and spanning trees theirs:
@@ -273,11 +311,7 @@ impl Labs<'_> {
     }
 
     fn forget_attempt(&mut self, lab: &LabName, known: &Known) -> Result<(), LabError> {
-        match known.record.as_ref().or(known.history.as_ref()) {
-            Some(record) => self.records.write(lab, record)?,
-            None => self.records.remove(lab)?,
-        }
-        Ok(())
+        Ok(self.records.forget(lab, known.intents.as_ref())?)
     }
 
     /// Takes a lab down by its record.
@@ -311,10 +345,14 @@ impl Labs<'_> {
             }
             (None, None) => return Err(words::no_such_lab(lab)),
         };
-        self.records.write(lab, &Record { phase: Phase::Removing, ..record.clone() })?;
+        let removing = Record { phase: Phase::Removing, serial: known.next_serial(), ..record.clone() };
+        let mut journal = self.records.begin(lab, &removing, &plan)?;
         // What does not die keeps its jail from dying: that is told below.
         let _ = self.end_all(lab, &known, &record.model, options);
-        let mut hear = |event: Event<'_>| tell(event, plan.steps.len(), progress);
+        let mut hear = |event: Event<'_>| {
+            mark(&event, &mut journal);
+            tell(event, plan.steps.len(), progress);
+        };
         let (steps, errors) = run_forward(&mut *self.engine(lab, &known), &plan, &mut hear);
         progress(Progress::Verifying);
         let left: Vec<String> = match self.observe_known(lab, &known) {
@@ -328,6 +366,7 @@ impl Labs<'_> {
         let mut errors = errors.into_iter();
         match errors.next() {
             None if left.is_empty() => {
+                self.backend.keep().map_err(words::not_kept)?;
                 self.records.remove(lab)?;
                 Ok(Applied { steps, nodes: 0, links: 0, notes })
             }
@@ -421,9 +460,24 @@ fn not_run(error: NotRun) -> ExecError {
     }
 }
 
+impl Known {
+    /// The number of the next change.
+    fn next_serial(&self) -> u64 {
+        self.record.as_ref().or(self.history.as_ref()).map_or(0, |record| record.serial).saturating_add(1)
+    }
+}
+
+/// Writes down how far a change has come.
+fn mark(event: &Event<'_>, journal: &mut Journal) {
+    match event {
+        Event::Stage { number, .. } => journal.begun(*number),
+        Event::Undoing(_) => journal.undoing(),
+    }
+}
+
 fn tell(event: Event<'_>, of: usize, progress: &mut dyn FnMut(Progress)) {
     match event {
-        Event::Stage { done, steps } => progress(Progress::Level { done, of, what: words::of_steps(steps) }),
+        Event::Stage { done, steps, .. } => progress(Progress::Level { done, of, what: words::of_steps(steps) }),
         Event::Undoing(error) => progress(Progress::Undoing { why: error.to_string() }),
     }
 }

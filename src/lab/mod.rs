@@ -14,16 +14,17 @@ mod words;
 use std::fs;
 use std::os::fd::BorrowedFd;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::diagnostic::Diagnostic;
+use crate::engine::files::{Disk, StateFiles};
 use crate::engine::freebsd::{self, Settings};
 use crate::engine::linux;
-use crate::engine::{Lock, Phase, Records};
+use crate::engine::{Backend, Lock, Phase, Records};
 use crate::model::{IfName, LabName, Model, NodeName};
 use crate::plan::{Observed, Plan};
 
-use self::behind::Behind;
 pub use crate::engine::{Exit, Fact, Running, Standing, Stream};
 pub use error::{ExecError, LabError, LabErrorKind};
 pub use labs::Labs;
@@ -75,7 +76,7 @@ pub struct Site {
     records: Records,
     /// Held while something may be changed.
     lock: Option<Lock>,
-    behind: Behind,
+    behind: Box<dyn Backend>,
     /// Of the kernel.
     boot: String,
     entropy: [u8; 16],
@@ -88,7 +89,15 @@ impl Site {
     /// `NoEngine` (69) if `kind` is not built for this system, `Locked` (75) with who holds it, `BadState` (78) if a file of the
     /// state directory is damaged or foreign, `NotPermitted` (77).
     pub fn open(kind: EngineKind, options: SiteOptions) -> Result<Self, LabError> {
-        let host = Behind::host(kind, &options)?;
+        Self::open_through(kind, options, Arc::new(Disk))
+    }
+
+    /// The same with a door of the caller's to the files of the state directory.
+    ///
+    /// # Errors
+    /// As [`Site::open`].
+    pub fn open_through(kind: EngineKind, options: SiteOptions, files: Arc<dyn StateFiles>) -> Result<Self, LabError> {
+        let host = behind::host(kind, &options)?;
         let lock = match options.access {
             Access::Look => None,
             Access::Change => {
@@ -99,10 +108,10 @@ impl Site {
         };
         let mut behind = match host {
             Some(host) => host,
-            None => Behind::simulated(&options)?,
+            None => behind::simulated(&options, files.clone())?,
         };
-        let boot = behind.backend().boot_identity();
-        let (records, entropy) = (Records::new(&options.state_dir), options.entropy);
+        let boot = behind.boot_identity();
+        let (records, entropy) = (Records::through(&options.state_dir, files), options.entropy);
         Ok(Self { kind, records, lock, behind, boot, entropy })
     }
 
@@ -264,7 +273,7 @@ impl Site {
     /// `NoSuchLab`, `BadState`.
     pub fn names(&mut self, lab: &LabName) -> Result<Vec<NameRow>, LabError> {
         let record = self.records.read(lab)?.ok_or_else(|| words::no_such_lab(lab))?;
-        let graph = self.behind.backend().graph(&record.model, &mut record.numbering.clone())?;
+        let graph = self.behind.graph(&record.model, &mut record.numbering.clone())?;
         Ok(names::rows(lab, &graph))
     }
 
@@ -301,7 +310,7 @@ impl Site {
 
     /// What the kernel behind the site has for labs, and what it lacks.
     pub fn survey(&mut self) -> Vec<Fact> {
-        self.behind.backend().survey()
+        self.behind.survey()
     }
 
     /// Runs a command in a node (in the simulator: one of its built-in ones).
@@ -352,15 +361,15 @@ impl Site {
     ///
     /// # Errors
     /// `BadState` if it cannot be written.
-    pub fn close(self) -> Result<(), LabError> {
+    pub fn close(mut self) -> Result<(), LabError> {
         if self.lock.is_some() {
-            self.behind.save()?;
+            self.behind.keep().map_err(words::not_kept)?;
         }
         Ok(())
     }
 
     fn inner(&mut self) -> Labs<'_> {
-        Labs { backend: self.behind.backend(), records: &self.records, engine: self.kind.name(), entropy: self.entropy }
+        Labs { backend: &mut *self.behind, records: &self.records, engine: self.kind.name(), entropy: self.entropy }
     }
 
     fn may_change(&self) -> Result<(), LabError> {

@@ -11,7 +11,7 @@ use crate::engine::{EngineError, Lack, LockError, RecordError, Unusable};
 use crate::graph::{GraphError, ObjectId, Owner, Place, place_of};
 use crate::model::{LabName, Model, Node, NodeName, System};
 use crate::plan::{Change, Observed, Plan, Step};
-use crate::sim::persist::{LoadError, SaveError};
+use crate::sim::persist::LoadError;
 
 pub(super) fn no_such_lab(lab: &LabName) -> LabError {
     LabError::new(LabErrorKind::NoSuchLab, format!("there is no lab `{lab}`"))
@@ -87,9 +87,9 @@ impl From<RecordError> for LabError {
         let failure = Self::new(kind, error.to_string());
         match error {
             RecordError::Io { .. } => failure,
-            RecordError::Foreign { .. } | RecordError::Damaged { .. } => {
-                failure.hint("move the file away if nothing of the lab is left; else a newer version may read it")
-            }
+            RecordError::Foreign { .. } | RecordError::Damaged { .. } => failure.hint(
+                "`gc` finds what is left of labs without it: move the file away then; else a newer version may read it",
+            ),
         }
     }
 }
@@ -297,6 +297,7 @@ pub(super) fn unusable_kernel(path: &Path, error: &LoadError) -> LabError {
         .hint("move the file away to begin with an empty one")
 }
 
-pub(super) fn unsaved_kernel(path: &Path, error: &SaveError) -> LabError {
-    LabError::new(LabErrorKind::BadState, format!("the simulated kernel {} cannot be saved: {error}", path.display()))
+/// What was done to a kernel could not be kept.
+pub(super) fn not_kept(error: EngineError) -> LabError {
+    from_engine(LabErrorKind::BadState, error)
 }

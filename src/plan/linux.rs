@@ -1,5 +1,7 @@
 //! Steps that only a Linux kernel takes, their inverses, and what they are called.
 
+use serde::{Deserialize, Serialize};
+
 use crate::graph::linux::{Bridge, BridgeSettings, Linux, Namespace, Veth};
 use crate::graph::{Name, Place};
 
@@ -8,7 +10,7 @@ use super::step::Step;
 use super::words::quoted;
 
 /// One change of one object that only Linux has.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LinuxStep {
     /// unshare(2), kept by a mount and shown to `ip netns`.
     CreateNamespace(Namespace),

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use ipnetwork::IpNetwork;
+use serde::{Deserialize, Serialize};
 
 use crate::graph::life::Clone as ZfsClone;
 use crate::graph::{
@@ -14,7 +15,7 @@ use crate::graph::{
 use crate::model::{CpuSet, Mac, Mtu};
 
 /// One change of one object.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Step {
     /// jail_set(2) with `JAIL_CREATE`.
     CreateJail(Jail),

@@ -12,38 +12,34 @@ use super::doors::{
     SocketDoor, SocketKind, Stream, ZfsAnswer,
 };
 use crate::abi::{Errno, IoctlArgument, JailParam};
-
-/// What happens at the chosen call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// That call alone is refused and not carried out.
-    Refuse(Errno),
-    /// That call and every later one are refused and not carried out: our process is dead.
-    Die,
-}
+pub use crate::engine::faults::{Fault, Faults};
 
 /// Doors that count the calls through them and fail at one.
 #[derive(Debug)]
 pub struct FaultyDoors<D> {
     inner: D,
-    calls: u64,
-    at: Option<(u64, Fault)>,
+    faults: Faults,
 }
 
 impl<D> FaultyDoors<D> {
     /// Doors that fail at the `call`-th call, counted from 1; `None` only counts.
     pub fn new(inner: D, at: Option<(u64, Fault)>) -> Self {
-        Self { inner, calls: 0, at }
+        Self::sharing(inner, Faults::at(at))
+    }
+
+    /// Doors that share what counts their calls, with others of the same process.
+    pub fn sharing(inner: D, faults: Faults) -> Self {
+        Self { inner, faults }
     }
 
     /// How many calls there were that could have failed.
     pub fn calls(&self) -> u64 {
-        self.calls
+        self.faults.calls()
     }
 
     /// Whether the fault has happened.
     pub fn has_struck(&self) -> bool {
-        self.at.is_some_and(|(call, _)| self.calls >= call)
+        self.faults.has_struck()
     }
 
     /// The doors inside.
@@ -53,17 +49,12 @@ impl<D> FaultyDoors<D> {
 
     /// Counts a call; the error it is to fail with.
     fn step(&mut self) -> Result<(), Errno> {
-        self.calls += 1;
-        match self.at {
-            Some((call, Fault::Refuse(errno))) if self.calls == call => Err(errno),
-            Some((call, Fault::Die)) if self.calls >= call => Err(Errno::EIO),
-            _ => Ok(()),
-        }
+        self.faults.step()
     }
 
     /// Whether our process is still there to close, to end and to wait.
     fn is_alive(&self) -> bool {
-        !matches!(self.at, Some((call, Fault::Die)) if self.calls >= call)
+        self.faults.is_alive()
     }
 
     fn jail_step(&mut self) -> Result<(), JailRefusal> {

@@ -1,0 +1,127 @@
+//! The files of a state directory, through a thin door: each call is one thing that can go wrong, and after which the power can fail.
+
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+/// What is done to the files of a state directory.
+pub trait StateFiles: fmt::Debug + Send + Sync {
+    /// All of a file that has at most `most` octets; a longer one is `FileTooLarge`.
+    ///
+    /// # Errors
+    /// What the file system says.
+    fn read(&self, path: &Path, most: u64) -> io::Result<Vec<u8>>;
+
+    /// The files of a directory.
+    ///
+    /// # Errors
+    /// What the file system says.
+    fn list(&self, directory: &Path) -> io::Result<Vec<PathBuf>>;
+
+    /// A directory and those above it, where they are missing.
+    ///
+    /// # Errors
+    /// What the file system says.
+    fn make_directory(&self, path: &Path) -> io::Result<()>;
+
+    /// A file with that in it, in place of what it held.
+    ///
+    /// # Errors
+    /// What the file system says; part of it may be written.
+    fn write(&self, path: &Path, octets: &[u8]) -> io::Result<()>;
+
+    /// The same at the end of a file that exists.
+    ///
+    /// # Errors
+    /// What the file system says; part of it may be written.
+    fn append(&self, path: &Path, octets: &[u8]) -> io::Result<()>;
+
+    /// Makes a file, or the names in a directory, outlast a loss of power.
+    ///
+    /// # Errors
+    /// What the file system says.
+    fn sync(&self, path: &Path) -> io::Result<()>;
+
+    /// Gives a file another name, in place of the file that had it.
+    ///
+    /// # Errors
+    /// What the file system says.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Removes a file.
+    ///
+    /// # Errors
+    /// What the file system says.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+}
+
+/// The file system.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Disk;
+
+impl StateFiles for Disk {
+    fn read(&self, path: &Path, most: u64) -> io::Result<Vec<u8>> {
+        let mut octets = Vec::new();
+        File::open(path)?.take(most.saturating_add(1)).read_to_end(&mut octets)?;
+        if octets.len() as u64 > most { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(octets) }
+    }
+
+    fn list(&self, directory: &Path) -> io::Result<Vec<PathBuf>> {
+        fs::read_dir(directory)?.map(|entry| entry.map(|entry| entry.path())).collect()
+    }
+
+    fn make_directory(&self, path: &Path) -> io::Result<()> {
+        fs::create_dir_all(path)
+    }
+
+    fn write(&self, path: &Path, octets: &[u8]) -> io::Result<()> {
+        fs::write(path, octets)
+    }
+
+    fn append(&self, path: &Path, octets: &[u8]) -> io::Result<()> {
+        OpenOptions::new().append(true).open(path)?.write_all(octets)
+    }
+
+    fn sync(&self, path: &Path) -> io::Result<()> {
+        // What was written through another descriptor of the same file is meant, too (fsync(2)).
+        File::open(path)?.sync_all()
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
+}
+
+/// Puts octets in place of what a file held, whole or not at all, durably.
+///
+/// # Errors
+/// What the file system says, and of which file.
+pub fn replace(files: &dyn StateFiles, path: &Path, octets: &[u8]) -> Result<(), (PathBuf, io::Error)> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    let beside = PathBuf::from(beside);
+    let written = files
+        .write(&beside, octets)
+        .and_then(|()| files.sync(&beside))
+        .map_err(|error| (beside.clone(), error))
+        .and_then(|()| files.rename(&beside, path).map_err(|error| (path.to_owned(), error)));
+    if written.is_err() {
+        // Half a file is of no use to anybody.
+        let _ = files.remove(&beside);
+    }
+    written?;
+    // The new name must be as durable as the file. Some file systems cannot sync a directory: what is lost then is durability across
+    // a loss of power, and nothing that a kernel holds outlasts one.
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match files.sync(directory) {
+        Err(error) if !matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => {
+            Err((directory.to_owned(), error))
+        }
+        _ => Ok(()),
+    }
+}
