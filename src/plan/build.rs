@@ -146,7 +146,8 @@ impl Builder<'_> {
                     to: placement.nic.clone(),
                 };
                 let rename = (placement.name != placement.nic).then_some(back);
-                rename.into_iter().chain([Step::TakeBack(placement.clone())]).collect()
+                let take = (placement.place != Place::Lab).then(|| Step::TakeBack(placement.clone()));
+                rename.into_iter().chain(take).collect()
             }
             Object::Member(member) => vec![Step::RemoveMember(member.clone())],
             // The host's own sysctls get back what they had, which the record knows.
@@ -199,7 +200,10 @@ impl Builder<'_> {
             }
             Object::Placement(placement) => {
                 let place = placement.place.clone();
-                let mut steps = vec![Step::Give(placement.clone())];
+                let mut steps = Vec::new();
+                if place != Place::Lab {
+                    steps.push(Step::Give(placement.clone()));
+                }
                 steps.push(Step::Rename {
                     place: place.clone(),
                     from: placement.nic.clone(),
@@ -279,6 +283,9 @@ impl Builder<'_> {
                     steps.extend(self.nic_changes(old, new));
                 }
                 steps
+            }
+            (Object::Placement(old), Object::Placement(new)) => {
+                vec![Step::Rename { place: new.place.clone(), from: old.name.clone(), to: new.name.clone() }]
             }
             (Object::Route(old), Object::Route(new)) => {
                 vec![Step::ChangeRoute { place: new.place.clone(), to: new.to, from: old.via, via: new.via }]

@@ -62,7 +62,8 @@ fn forced(object: &Object, desired: &Graph, observed: &Graph, fates: &HashMap<Ob
     let replaced = desired
         .needs(&id)
         .filter(|needed| carries(needed, object))
-        .find(|needed| matches!(fates.get(&needed.id()), Some(Fate::Replace(_))));
+        .find(|needed| matches!(fates.get(&needed.id()), Some(Fate::Replace(_))))
+        .or_else(|| displaced(object, desired, fates));
     let gone = || {
         observed.needs(&id).filter(|needed| carries(needed, object)).find(|needed| desired.get(&needed.id()).is_none())
     };
@@ -72,6 +73,15 @@ fn forced(object: &Object, desired: &Graph, observed: &Graph, fates: &HashMap<Ob
     };
     let (kind, name) = words::describe(graph, needed);
     Some(Attribute { name: kind.to_owned(), old: None, new: Some(name), forces: true })
+}
+
+/// The address that a route is to rest on, if all that it is to rest on is yet to be made: what it rests on now is none of ours, or goes.
+fn displaced<'g>(object: &Object, desired: &'g Graph, fates: &HashMap<ObjectId, Fate>) -> Option<&'g Object> {
+    let Object::Route(_) = object else { return None };
+    let id = object.id();
+    let addresses = || desired.needs(&id).filter(|needed| matches!(needed, Object::Address(_)));
+    let is_new = |needed: &Object| matches!(fates.get(&needed.id()), Some(Fate::Create | Fate::Replace(_)));
+    addresses().next().filter(|_| addresses().all(is_new))
 }
 
 /// Whether `object` goes when `needed` goes, as against merely having to come after it.
@@ -111,7 +121,7 @@ fn compare((observed, old): (&Graph, &Object), (desired, new): (&Graph, &Object)
         }
         (Object::Placement(old), Object::Placement(new)) => {
             found.differ("place", old.place.to_string(), new.place.to_string(), true);
-            found.differ("name", &*old.name, &*new.name, true);
+            found.differ("name", &*old.name, &*new.name, false);
         }
         (Object::Member(old), Object::Member(new)) => {
             found.differ("bridge", &*old.bridge, &*new.bridge, true);

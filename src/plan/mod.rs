@@ -4,6 +4,7 @@ mod build;
 mod commands;
 mod diff;
 mod linux;
+mod located;
 mod observed;
 mod observed_life;
 mod observed_linux;

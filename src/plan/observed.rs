@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use ipnetwork::IpNetwork;
 use serde::Serialize;
 
+use super::located;
 use super::observed_life::{LifeScope, ObservedLife};
 use super::observed_linux::{ObservedLink, ObservedNamespace};
 use crate::graph::linux::LOOPBACK;
@@ -161,7 +162,8 @@ impl Observed {
     /// Two objects of one identity, which a kernel cannot hold.
     pub fn graph(&self, known: &[&Graph]) -> Result<Graph, GraphError> {
         let lab = known.first().map(|graph| graph.lab.clone()).ok_or(GraphError::NoLab)?;
-        let mut reader = Reader { observed: self, known, located: HashMap::new(), objects: Vec::new() };
+        let (located, called) = located::locate(self, known);
+        let mut reader = Reader { observed: self, known, located, called, objects: Vec::new() };
         reader.jails();
         reader.netgraph();
         reader.linux();
@@ -191,6 +193,8 @@ pub(super) struct Reader<'o> {
     pub(super) known: &'o [&'o Graph],
     /// Interfaces whose identity is clear, by their name in the lab jail: where they are and what they are called there.
     pub(super) located: HashMap<Name, (Place, Name)>,
+    /// Interfaces of ours that somebody renamed: by where they are and what they are called there, what they should be.
+    called: HashMap<(Place, Name), Name>,
     objects: Vec<(Owner, Object)>,
 }
 
@@ -210,24 +214,6 @@ impl Reader<'_> {
         for (place, jail) in &self.observed.jails {
             self.push(Object::Jail(Jail { place: place.clone(), parameters: jail.parameters.clone() }));
         }
-        for object in self.known.iter().flat_map(|graph| graph.in_order()) {
-            if let Object::Placement(placement) = object
-                && let Some(found) = self.placed(placement)
-            {
-                self.located.entry(placement.nic.clone()).or_insert((placement.place.clone(), found));
-            }
-        }
-        for name in self.observed.interfaces.get(&Place::Lab).into_iter().flat_map(BTreeMap::keys) {
-            self.located.insert(name.clone(), (Place::Lab, name.clone()));
-        }
-    }
-
-    /// What a placed interface is called now: the author's name, or still (again) the lab's.
-    fn placed(&self, placement: &Placement) -> Option<Name> {
-        [&placement.name, &placement.nic]
-            .into_iter()
-            .find(|name| self.observed.interface(&placement.place, name).is_some())
-            .cloned()
     }
 
     pub(super) fn nic(&self, name: &Name) -> Option<Nic> {
@@ -302,7 +288,7 @@ impl Reader<'_> {
             return Some(nic);
         }
         wanted
-            .filter(|name| self.located.get(*name).is_some_and(|(_, now)| now == present))
+            .filter(|name| self.located.get(*name).is_some_and(|(_, now)| located::plain(now) == &**present))
             .and_then(|name| self.nic(name))
             .or_else(|| self.nic(present))
             .or_else(|| {
@@ -321,10 +307,14 @@ impl Reader<'_> {
                     // Of a pair with one end away, the other end tells that it exists.
                     let away_a = seen_b.as_ref().and_then(|_| self.lent(&a.name));
                     let away_b = seen_a.as_ref().and_then(|_| self.lent(&b.name));
-                    if let (Some(a), Some(b)) = (seen_a.or(away_a), seen_b.or(away_b))
-                        && epairs.insert(a.name.clone())
-                    {
-                        self.push(Object::Epair(Epair { ends: [a, b] }));
+                    let ends = match (seen_a.or(away_a), seen_b.or(away_b)) {
+                        (Some(a), Some(b)) => [a, b],
+                        // An end without its name is lost to us; the pair goes by the other one.
+                        (Some(end), None) | (None, Some(end)) => [end, located::lost()],
+                        (None, None) => continue,
+                    };
+                    if epairs.insert(ends[0].name.clone()) {
+                        self.push(Object::Epair(Epair { ends }));
                     }
                 }
                 Object::IfBridge(bridge) => {
@@ -340,6 +330,9 @@ impl Reader<'_> {
         let unnamed: Vec<&Name> =
             self.observed.interfaces.get(&Place::Lab).into_iter().flat_map(BTreeMap::keys).collect();
         for name in unnamed {
+            if self.called.contains_key(&(Place::Lab, name.clone())) {
+                continue;
+            }
             let Some(nic) = self.nic(name) else { continue };
             if name.starts_with("epair") {
                 let Some(stem) = name.strip_suffix('a').or_else(|| name.strip_suffix('b')) else { continue };
@@ -356,20 +349,38 @@ impl Reader<'_> {
     }
 
     fn placements(&mut self) {
+        let known = self.known;
         let mut seen = BTreeSet::new();
-        for object in self.known.iter().flat_map(|graph| graph.in_order()) {
-            let Object::Placement(placement) = object else { continue };
-            let Some((place, name)) = self.located.get(&placement.nic) else { continue };
-            if *place != Place::Lab && seen.insert(placement.nic.clone()) {
-                let (place, name) = (place.clone(), name.clone());
-                self.push(Object::Placement(Placement { place, name, ..placement.clone() }));
+        for object in known.iter().flat_map(|graph| graph.in_order()) {
+            if let Object::Placement(placement) = object {
+                self.placement(&placement.nic, placement.no_dad, &mut seen);
+            }
+        }
+        // What should be in the lab jail is placed where somebody took it, or under the name that somebody gave it.
+        for object in known.iter().flat_map(|graph| graph.in_order()) {
+            if !matches!(object, Object::Linux(_)) {
+                object.nics().iter().for_each(|nic| self.placement(&nic.name, false, &mut seen));
             }
         }
     }
 
+    fn placement(&mut self, nic: &Name, no_dad: bool, seen: &mut BTreeSet<Name>) {
+        let Some((place, name)) = self.located.get(nic).cloned() else { return };
+        if (place != Place::Lab || name != *nic) && seen.insert(nic.clone()) {
+            self.push(Object::Placement(Placement { nic: nic.clone(), place, name, no_dad }));
+        }
+    }
+
+    /// What an interface is called, or should be.
+    fn called(&self, place: &Place, name: &Name) -> Name {
+        self.called.get(&(place.clone(), name.clone())).unwrap_or(name).clone()
+    }
+
     fn members(&mut self) {
         for (bridge, members) in &self.observed.members {
+            let bridge = self.called(&Place::Lab, bridge);
             for (member, stp) in members {
+                let member = &self.called(&Place::Lab, member);
                 let mtu = self.nic(member).map_or(Mtu::ETHERNET, |nic| nic.mtu);
                 self.push(Object::Member(Member { bridge: bridge.clone(), member: member.clone(), mtu, stp: *stp }));
             }
@@ -389,7 +400,8 @@ impl Reader<'_> {
         let ours: BTreeSet<(Place, Name)> = self.located.values().cloned().collect();
         for (place, interfaces) in &self.observed.interfaces {
             for (name, seen) in interfaces {
-                self.interface(place, name, seen, ours.contains(&(place.clone(), name.clone())));
+                let placed = ours.contains(&(place.clone(), name.clone()));
+                self.interface(place, &self.called(place, name), seen, placed);
             }
         }
         for (place, routes) in &self.observed.routes {

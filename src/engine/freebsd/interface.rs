@@ -10,6 +10,9 @@ use crate::engine::EngineError;
 use crate::graph::{Epair, IfBridge, Nic, Place, Placement};
 use crate::model::{Mac, Mtu};
 
+/// Interfaces of one name that are told apart; more came home from no lab.
+const MOST_ALIKE: usize = 4096;
+
 impl<D: Doors> FreeBsd<'_, D> {
     /// ioctl(2) on an `AF_INET` socket of the place.
     pub(super) fn control(
@@ -40,7 +43,30 @@ impl<D: Doors> FreeBsd<'_, D> {
             return Ok(());
         }
         session.indexes.remove(from);
+        if let Some((shared, index)) = number_of(from) {
+            return self.rename_one_of(session, shared, index, to);
+        }
         self.control(session, from, interface::rename(name(from)?, name(to)?)).map(drop)
+    }
+
+    /// Renames that one of several interfaces of a name. The kernel takes the first that it finds: the wrong ones get names of
+    /// their own, which their descriptions do without.
+    fn rename_one_of(&mut self, session: &mut Session, shared: &str, index: u32, to: &str) -> Result<(), EngineError> {
+        let own = aside(index);
+        if self.exists(session, &own)? {
+            return self.control(session, &own, interface::rename(name(&own)?, name(to)?)).map(drop);
+        }
+        for _ in 0..MOST_ALIKE {
+            self.control(session, shared, interface::rename(name(shared)?, name(to)?))?;
+            session.indexes.remove(to);
+            let found = self.index(session, to)?;
+            if found == index {
+                return Ok(());
+            }
+            self.control(session, to, interface::rename(name(to)?, name(&aside(found))?))?;
+            session.indexes.remove(to);
+        }
+        Err(EngineError::refused(self.at(&session.place, shared), "SIOCSIFNAME", Errno::EEXIST))
     }
 
     pub(super) fn set_mac(&mut self, session: &mut Session, of: &str, to: Mac) -> Result<(), EngineError> {
@@ -169,7 +195,8 @@ impl<D: Doors> FreeBsd<'_, D> {
 
     /// Destroys both ends by whichever is here; none is what was wanted.
     pub(super) fn remove_epair(&mut self, session: &mut Session, epair: &Epair) -> Result<(), EngineError> {
-        for end in &epair.ends {
+        // An end without a name is lost; the pair goes by the other.
+        for end in epair.ends.iter().filter(|end| !end.name.is_empty()) {
             if self.exists(session, &end.name)? {
                 return self.destroy_interface(session, &end.name);
             }
@@ -201,6 +228,20 @@ impl<D: Doors> FreeBsd<'_, D> {
         let born = made.name().map(|name| name.as_str().to_owned());
         born.ok_or_else(|| EngineError::strange(cloner, "SIOCIFCREATE2", "the kernel did not name what it made"))
     }
+}
+
+/// How an interface is called that has its name in common with another of its network stack.
+pub(super) fn numbered(name: &str, index: u32) -> String {
+    format!("{name} #{index}")
+}
+
+fn aside(index: u32) -> String {
+    format!("aside{index}")
+}
+
+fn number_of(text: &str) -> Option<(&str, u32)> {
+    let (name, index) = text.split_once(" #")?;
+    Some((name, index.parse().ok()?))
 }
 
 pub(super) fn name(text: &str) -> Result<InterfaceName, EngineError> {

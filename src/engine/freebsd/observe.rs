@@ -9,6 +9,7 @@ use ngsock::{NodeId, NodePath};
 
 use super::FreeBsd;
 use super::doors::{Doors, SocketKind};
+use super::interface::numbered;
 use super::netgraph::{failed, settings};
 use super::session::Session;
 use crate::abi::flags::{IFF_UP, IN6_IFF_DUPLICATED, IN6_IFF_TENTATIVE};
@@ -195,25 +196,33 @@ fn interfaces(links: impl Iterator<Item = Link>, addresses: &[Address]) -> BTree
     for address in addresses {
         of.entry(address.index).or_default().push(address);
     }
-    links
-        .map(|link| {
-            let own = || of.get(&link.index).into_iter().flatten();
-            let bad = |address: &&&Address| address.in6_flags & (IN6_IFF_TENTATIVE | IN6_IFF_DUPLICATED) != 0;
-            let seen = ObservedInterface {
-                index: link.index,
-                mac: link.mac.map(Mac),
-                mtu: link.mtu,
-                description: link.description.unwrap_or_default(),
-                up: link.flags & IFF_UP != 0,
-                carrier: link.carrier,
-                cloner: link.cloner.map(Name::from),
-                addresses: own().filter_map(|address| net(address)).collect(),
-                unusable: own().filter(bad).filter_map(|address| net(address)).collect::<BTreeSet<_>>(),
-                linux: None,
-            };
-            (Name::from(link.name), seen)
-        })
-        .collect()
+    let links: Vec<Link> = links.collect();
+    let mut names: BTreeMap<String, usize> = BTreeMap::new();
+    for link in &links {
+        *names.entry(link.name.clone()).or_default() += 1;
+    }
+    let mut found = BTreeMap::new();
+    for link in links {
+        let own = || of.get(&link.index).into_iter().flatten();
+        let bad = |address: &&&Address| address.in6_flags & (IN6_IFF_TENTATIVE | IN6_IFF_DUPLICATED) != 0;
+        let seen = ObservedInterface {
+            index: link.index,
+            mac: link.mac.map(Mac),
+            mtu: link.mtu,
+            description: link.description.unwrap_or_default(),
+            up: link.flags & IFF_UP != 0,
+            carrier: link.carrier,
+            cloner: link.cloner.map(Name::from),
+            addresses: own().filter_map(|address| net(address)).collect(),
+            unusable: own().filter(bad).filter_map(|address| net(address)).collect::<BTreeSet<_>>(),
+            linux: None,
+        };
+        // Nobody checks the names of interfaces that come home from jails that died.
+        let shared = names.get(&link.name).is_some_and(|count| *count > 1);
+        let name = if shared { numbered(&link.name, link.index) } else { link.name };
+        found.insert(Name::from(name), seen);
+    }
+    found
 }
 
 fn net(address: &Address) -> Option<IpNetwork> {
