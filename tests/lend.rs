@@ -16,7 +16,7 @@ use cellblock::engine::freebsd::doors::{
 use cellblock::engine::freebsd::faults::{Fault, FaultyDoors};
 use cellblock::engine::freebsd::{Machine, Settings};
 use cellblock::engine::{Backend, Records};
-use cellblock::lab::{ApplyOptions, LabError, LabErrorKind, Labs};
+use cellblock::lab::{ApplyOptions, ExecError, LabError, LabErrorKind, Labs, Probe};
 use cellblock::model::{LabName, Model, NodeName};
 use cellblock::plan::render;
 use cellblock::sim::{Kernel, SimDoors};
@@ -255,6 +255,25 @@ fn a_strangers_interface_of_that_name_stays_and_nothing_moves() {
     assert_eq!((error.kind, error.errno), (LabErrorKind::Refused, Some(Errno::EEXIST)), "{error:#?}");
     assert_eq!(picture(&mut world.machine.doors), before, "the first interface went back");
     on_host(&mut world.machine.doors, interface::destroy(kernel_name(&taken))).unwrap();
+    world.down_leaves_nothing();
+}
+
+#[test]
+fn a_node_whose_jail_nobody_has_started_says_so() {
+    let mut world = World::up();
+    let check = |message: &str, hint: Option<&str>| {
+        assert_eq!(message, "node `web` does not run: there is no jail `shop.web`");
+        assert!(hint.is_some_and(|hint| hint.contains("jail -c shop.web")), "{hint:?}");
+    };
+    let run = world.labs().exec(&lab(), &name("web"), &["true".to_owned()], &mut |_, _| {});
+    match run.unwrap_err() {
+        ExecError::Lab(error) => check(&error.message, error.hint.as_deref()),
+        other => panic!("{other:?}"),
+    }
+    let to = "10.0.0.3".parse().unwrap();
+    let probe = Probe { from: name("web"), to, interface: None, tries: 1, timeout: Duration::from_secs(1) };
+    let error = world.labs().probe(&lab(), &[probe]).unwrap_err();
+    check(&error.message, error.hint.as_deref());
     world.down_leaves_nothing();
 }
 

@@ -408,7 +408,7 @@ impl Labs<'_> {
             })
         };
         let echoes = probes.iter().map(echo).collect::<Result<Vec<Echo>, LabError>>()?;
-        let results = engine.probe(&echoes).map_err(words::refused)?;
+        let results = engine.probe(&echoes).map_err(|error| words::refused(words::not_entered(&model, error)))?;
         Ok(results.into_iter().map(ProbeResult::from).collect())
     }
 
@@ -425,7 +425,7 @@ impl Labs<'_> {
     ) -> Result<Exit, ExecError> {
         let (mut engine, model) = self.present(lab).map_err(ExecError::Lab)?;
         let place = words::station(&model, node).map_err(ExecError::Lab)?;
-        engine.execute(&place, command, output).map_err(not_run)
+        engine.execute(&place, command, output).map_err(|error| not_run(&model, error))
     }
 
     /// Starts a program on a terminal in a node.
@@ -441,7 +441,7 @@ impl Labs<'_> {
     ) -> Result<Box<dyn Running>, ExecError> {
         let (mut engine, model) = self.present(lab).map_err(ExecError::Lab)?;
         let place = words::station(&model, node).map_err(ExecError::Lab)?;
-        engine.start_on(&place, command, terminal).map_err(not_run)
+        engine.start_on(&place, command, terminal).map_err(|error| not_run(&model, error))
     }
 
     /// The engine of a lab that exists, and the model it was made of.
@@ -452,11 +452,11 @@ impl Labs<'_> {
     }
 }
 
-fn not_run(error: NotRun) -> ExecError {
+fn not_run(model: &Model, error: NotRun) -> ExecError {
     match error {
         NotRun::NotFound => ExecError::NotFound,
         NotRun::NotExecutable => ExecError::NotExecutable,
-        NotRun::Refused(error) => ExecError::Lab(words::unreadable(error)),
+        NotRun::Refused(error) => ExecError::Lab(words::unreadable(words::not_entered(model, error))),
     }
 }
 

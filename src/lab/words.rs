@@ -28,6 +28,20 @@ pub(super) fn refuse_wrong_files(diagnostics: Vec<Diagnostic>) -> Result<(), Lab
     Err(error)
 }
 
+/// The same of a node that could not be entered; of one whose jail another tool runs it says so.
+pub(super) fn not_entered(model: &Model, error: EngineError) -> EngineError {
+    let no_jail = error.errno.is_none() && error.call == "jail_get";
+    let node = model.find(&error.object).filter(|_| no_jail).map(|id| model.node(id));
+    let Some(node) = node.filter(|node| node.is_run_elsewhere()) else { return error };
+    let jail = format!("{}.{}", model.lab, node.name);
+    let message = format!("node `{}` does not run: there is no jail `{jail}`", node.name);
+    let hint = format!(
+        "the file leaves that jail to another tool (`jail: {{ persist: false }}`): start it there, for example by `jail -c {jail}` \
+         with what `cellblock export jail.conf` writes"
+    );
+    EngineError { message, ..error }.hint(hint)
+}
+
 /// A refusal before or while something was changed.
 pub(super) fn refused(error: EngineError) -> LabError {
     let kind = if error.errno == Some(Errno::EPERM) { LabErrorKind::NotPermitted } else { LabErrorKind::Refused };
