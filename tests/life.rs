@@ -114,6 +114,17 @@ fn names(nodes: &[&str]) -> Vec<NodeName> {
 }
 
 #[test]
+fn a_root_that_is_not_there_is_named() {
+    let mut world = World::new();
+    let before = picture(&mut world.machine.doors);
+    let error = world.try_up(&lab("rootfs: /nonexistent/here")).unwrap_err();
+    assert_eq!(error.kind, LabErrorKind::Refused, "{error:#?}");
+    assert!(error.message.contains("`/nonexistent/here`"), "{error:#?}");
+    assert!(error.hint.is_some_and(|hint| hint.contains("rootfs")));
+    assert_eq!(picture(&mut world.machine.doors), before);
+}
+
+#[test]
 fn a_shared_base_with_private_folders_comes_and_goes() {
     let mut world = World::new();
     let before = picture(&mut world.machine.doors);

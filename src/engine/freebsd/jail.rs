@@ -123,8 +123,8 @@ impl<D: Doors> FreeBsd<'_, D> {
             parameters.push(JailParam::string(key, &token));
         }
         parameters.extend(jail.parameters.iter().map(|(name, value)| parameter(name, value)));
-        let jid =
-            self.doors.jail_set(&parameters, JAIL_CREATE).map_err(|refusal| refused(&name, "jail_set", refusal))?;
+        let path = jail.parameters.get("path");
+        let jid = self.doors.jail_set(&parameters, JAIL_CREATE).map_err(|refusal| not_made(&name, path, refusal))?;
         self.jids.insert(jail.place.clone(), jid);
         Ok(())
     }
@@ -242,6 +242,17 @@ impl<D: Doors> FreeBsd<'_, D> {
     pub(super) fn name_of(&self, place: &Place) -> Result<String, EngineError> {
         jail_name(self.lab.as_str(), place)
             .ok_or_else(|| EngineError::strange("the host", "jail_get", "the host is no jail of ours"))
+    }
+}
+
+/// A jail that could not be made. Of a path that is missing the kernel gives no more than the number.
+fn not_made(name: &str, path: Option<&String>, refusal: JailRefusal) -> EngineError {
+    let silent = refusal.message.is_empty();
+    match path.filter(|_| silent && matches!(refusal.errno, Errno::ENOENT | Errno::ENOTDIR)) {
+        Some(path) => refused(name, "jail_set", refusal)
+            .detail(format!("there is no directory `{path}`"))
+            .hint("the node's `rootfs` says so: make that directory, or name another one"),
+        None => refused(name, "jail_set", refusal),
     }
 }
 
