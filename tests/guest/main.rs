@@ -9,10 +9,12 @@
 
 mod faults;
 mod killed;
+mod mishaps;
 mod outcome;
 #[path = "../support/picture.rs"]
 #[expect(dead_code, reason = "the simulator has more to show")]
 mod picture;
+mod terminal;
 mod topologies;
 
 use std::path::{Path, PathBuf};
@@ -105,9 +107,13 @@ fn work<D: Doors + std::fmt::Debug + 'static>(
     if wanted.wants("topologies") {
         suites.push(topologies::run(wanted, doors));
     }
+    if wanted.wants("shell") {
+        suites.push(terminal::run(wanted));
+    }
     if wanted.wants("faults") {
-        suites.push(faults::run(wanted, doors));
+        suites.push(mishaps::run(wanted, doors));
         suites.push(killed::run(wanted, doors));
+        suites.push(faults::run(wanted, doors));
     }
     for suite in &suites {
         good &= suite.is_good();
