@@ -84,6 +84,15 @@ pub trait Backend: fmt::Debug {
         Vec::new()
     }
 
+    /// Lets go of what keeps a lab beside the lab itself, before its record is removed.
+    ///
+    /// # Errors
+    /// The kernel's refusal.
+    fn forget(&mut self, lab: &LabName) -> Result<(), EngineError> {
+        let _ = lab;
+        Ok(())
+    }
+
     /// What the engine cannot do of a model, or will do otherwise than written.
     fn check(&mut self, model: &Model) -> Vec<Diagnostic>;
 

@@ -23,7 +23,7 @@ pub(super) fn host(kind: EngineKind, options: &SiteOptions) -> Result<Option<Box
     let opened = match kind {
         EngineKind::Sim => return Ok(None),
         EngineKind::FreeBsd => freebsd::sys::open(settings),
-        EngineKind::Linux => linux::sys::open(),
+        EngineKind::Linux => linux::sys::open(&options.state_dir),
     };
     opened.map(Some).map_err(|unusable| words::no_engine(kind, unusable))
 }

@@ -311,6 +311,9 @@ impl Labs<'_> {
     }
 
     fn forget_attempt(&mut self, lab: &LabName, known: &Known) -> Result<(), LabError> {
+        if known.record.is_none() {
+            self.backend.forget(lab).map_err(words::unreadable)?;
+        }
         Ok(self.records.forget(lab, known.intents.as_ref())?)
     }
 
@@ -366,6 +369,7 @@ impl Labs<'_> {
         let mut errors = errors.into_iter();
         match errors.next() {
             None if left.is_empty() => {
+                self.backend.forget(lab).map_err(words::refused)?;
                 self.backend.keep().map_err(words::not_kept)?;
                 self.records.remove(lab)?;
                 Ok(Applied { steps, nodes: 0, links: 0, notes })

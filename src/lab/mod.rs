@@ -20,7 +20,7 @@ use std::time::Duration;
 use crate::diagnostic::Diagnostic;
 use crate::engine::files::{Disk, StateFiles};
 use crate::engine::freebsd::{self, Settings};
-use crate::engine::linux;
+use crate::engine::linux::{self, sys::Way};
 use crate::engine::{Backend, Lock, Phase, Records};
 use crate::model::{IfName, LabName, Model, NodeName};
 use crate::plan::{Observed, Plan};
@@ -37,9 +37,19 @@ pub use types::{
 /// The engine that `--engine auto` means on this system, and one line saying which and why.
 #[must_use]
 pub fn choose_engine() -> (EngineKind, String) {
-    match freebsd::sys::open(Settings::default()) {
-        Ok(_) => (EngineKind::FreeBsd, "engine freebsd: this kernel has VNET jails, and we are root".to_owned()),
-        Err(unusable) => (EngineKind::Sim, format!("engine sim: {}", unusable.message)),
+    let freebsd = match freebsd::sys::open(Settings::default()) {
+        Ok(_) => return (EngineKind::FreeBsd, "engine freebsd: this kernel has VNET jails, and we are root".to_owned()),
+        Err(unusable) => unusable,
+    };
+    match linux::sys::way() {
+        Ok(Way::Direct) => (EngineKind::Linux, "engine linux: we may make namespaces".to_owned()),
+        Ok(Way::Rootless { why }) => {
+            (EngineKind::Linux, format!("engine linux, each lab in a user namespace of its own: {why}"))
+        }
+        Err(linux) => {
+            let unusable = if cfg!(target_os = "linux") { linux } else { freebsd };
+            (EngineKind::Sim, format!("engine sim: {}", unusable.message))
+        }
     }
 }
 

@@ -37,7 +37,9 @@ fn needs(model: &Model) -> impl Iterator<Item = (Feature, Origin)> {
     let link = model.links.first();
     let mut addresses = model.nodes.iter().flat_map(|node| node.interfaces.values().flat_map(|own| &own.addresses));
     let v6 = addresses.find(|address| address.net.is_ipv6());
+    let host = model.nodes.iter().find(|node| node.kind == NodeKind::SelfHost);
     let needs = [
+        host.map(|node| (Feature::OwnStack, node.name.origin)),
         switch.map(|node| (Feature::Bridge, node.name.origin)),
         link.map(|link| (Feature::Veth, link.origin)),
         v6.map(|address| (Feature::Ipv6, address.origin)),

@@ -16,6 +16,8 @@ pub enum Feature {
     Bridge,
     /// IPv6.
     Ipv6,
+    /// A way to the machine's own network stack, which labs in a user namespace do not have.
+    OwnStack,
 }
 
 /// What a kernel says of a feature: what was found, or why it is not there.
@@ -23,7 +25,8 @@ pub type Answer = Result<String, String>;
 
 impl Feature {
     /// All of them, in the order in which they are told.
-    pub const ALL: [Self; 5] = [Self::Namespaces, Self::UserNamespaces, Self::Veth, Self::Bridge, Self::Ipv6];
+    pub const ALL: [Self; 6] =
+        [Self::Namespaces, Self::UserNamespaces, Self::Veth, Self::Bridge, Self::Ipv6, Self::OwnStack];
 
     /// Its name in a list.
     #[must_use]
@@ -34,6 +37,7 @@ impl Feature {
             Self::Veth => "veth",
             Self::Bridge => "bridge",
             Self::Ipv6 => "IPv6",
+            Self::OwnStack => "own stack",
         }
     }
 
@@ -52,6 +56,7 @@ impl Feature {
                 (Standing::Limited, "no switch or hub can be made: `modprobe bridge`, or a kernel with CONFIG_BRIDGE")
             }
             Self::Ipv6 => (Standing::Limited, "no IPv6 address can be set: boot without ipv6.disable=1"),
+            Self::OwnStack => (Standing::Limited, "no node of kind `self` can be made: run as root"),
         }
     }
 

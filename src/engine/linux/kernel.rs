@@ -52,6 +52,12 @@ pub trait Kernel: std::fmt::Debug {
     /// What the system refuses.
     fn remove_lab(&mut self, lab: &LabName) -> Result<(), EngineError>;
 
+    /// Lets go of what keeps a lab's namespaces beside the lab itself: nothing of it is to be known any more.
+    ///
+    /// # Errors
+    /// What the system refuses; nothing to let go of is no error.
+    fn forget(&mut self, lab: &LabName) -> Result<(), EngineError>;
+
     /// The namespaces that exist, with the kernel's numbers for them.
     ///
     /// # Errors

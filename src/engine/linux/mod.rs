@@ -15,6 +15,8 @@ pub mod sys;
 pub mod sys {
     //! There is no Linux kernel on this system.
 
+    use std::path::Path;
+
     use super::features::{Answer, Feature};
     use crate::engine::{Backend, Fact, Unusable};
 
@@ -22,7 +24,27 @@ pub mod sys {
     ///
     /// # Errors
     /// Always: so it is.
-    pub fn open() -> Result<Box<dyn Backend>, Unusable> {
+    pub fn open(_state_dir: &Path) -> Result<Box<dyn Backend>, Unusable> {
+        Err(Unusable::elsewhere())
+    }
+
+    /// How labs are made on Linux.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub enum Way {
+        /// In the machine's own view of files and names.
+        Direct,
+        /// Each lab in a user namespace.
+        Rootless {
+            /// Why not otherwise.
+            why: String,
+        },
+    }
+
+    /// There is none here.
+    ///
+    /// # Errors
+    /// Always: so it is.
+    pub fn way() -> Result<Way, Unusable> {
         Err(Unusable::elsewhere())
     }
 
@@ -80,6 +102,10 @@ impl<K: Kernel> Backend for Machine<K> {
 
     fn survey(&mut self) -> Vec<Fact> {
         Feature::ALL.into_iter().map(|feature| feature.fact(self.kernel.feature(feature))).collect()
+    }
+
+    fn forget(&mut self, lab: &LabName) -> Result<(), EngineError> {
+        self.kernel.forget(lab)
     }
 
     fn check(&mut self, model: &Model) -> Vec<Diagnostic> {

@@ -2,7 +2,7 @@
 
 #![allow(unsafe_code)]
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::io;
 use std::mem::size_of;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -251,4 +251,142 @@ pub(super) fn wait(child: libc::pid_t) -> io::Result<libc::c_int> {
             other => return other.map(|_| status),
         }
     }
+}
+
+/// What a new user namespace is told about who is root in it: ourselves, alone.
+struct Maps {
+    user: CString,
+    group: CString,
+}
+
+impl Maps {
+    fn ours() -> io::Result<Self> {
+        // SAFETY: they take nothing and cannot fail.
+        let (user, group) = unsafe { (libc::geteuid(), libc::getegid()) };
+        Ok(Self { user: CString::new(format!("0 {user} 1"))?, group: CString::new(format!("0 {group} 1"))? })
+    }
+
+    /// Puts the calling process into namespaces of its own as their root; Linux's number if that is refused.
+    ///
+    /// For a child that was just forked: system calls only.
+    unsafe fn take(&self) -> libc::c_int {
+        let all = libc::CLONE_NEWUSER | libc::CLONE_NEWNET | libc::CLONE_NEWNS;
+        // SAFETY: takes no memory of ours.
+        if unsafe { libc::unshare(all) } != 0 {
+            // SAFETY: the number is this thread's.
+            return unsafe { *libc::__errno_location() };
+        }
+        // Without privilege a group map is taken only where groups cannot be dropped.
+        for (file, text) in [
+            (c"/proc/self/setgroups", c"deny"),
+            (c"/proc/self/uid_map", &self.user),
+            (c"/proc/self/gid_map", &self.group),
+        ] {
+            // SAFETY: both strings end with NUL, and are only read.
+            let written = unsafe {
+                let file = libc::open(file.as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC);
+                let written = libc::write(file, text.as_ptr().cast(), text.count_bytes());
+                if written < 0 {
+                    return *libc::__errno_location();
+                }
+                libc::close(file);
+                written
+            };
+            if usize::try_from(written) != Ok(text.count_bytes()) {
+                return libc::EIO;
+            }
+        }
+        0
+    }
+}
+
+/// Whether we may be root of a user namespace: asked of the kernel by a child that becomes it, mounts something, and ends.
+pub(super) fn try_user_namespace() -> io::Result<()> {
+    let maps = Maps::ours()?;
+    // SAFETY: the child makes system calls only, allocates nothing, takes no lock, and ends.
+    let child = check(unsafe {
+        let child = libc::fork();
+        if child == 0 {
+            let mut said = maps.take();
+            let nothing = c"none".as_ptr();
+            let mount = || libc::mount(nothing, c"/run".as_ptr(), c"tmpfs".as_ptr(), 0, ptr::null());
+            if said == 0 && mount() != 0 {
+                said = *libc::__errno_location();
+            }
+            libc::_exit(said);
+        }
+        child
+    })?;
+    match wait(child)? {
+        0 => Ok(()),
+        status if libc::WIFEXITED(status) => Err(io::Error::from_raw_os_error(libc::WEXITSTATUS(status))),
+        _ => Err(io::Error::from_raw_os_error(libc::EIO)),
+    }
+}
+
+/// fork(2) of a process that is root of namespaces of its own and does nothing: they live as long as it does. It says on `ready`
+/// whether it got them (an errno, 0 is yes) and holds them once it gets an octet from `go`; when that ends without one, it ends too.
+pub(super) fn fork_holder(
+    ready: BorrowedFd<'_>,
+    go: BorrowedFd<'_>,
+    ours: &[BorrowedFd<'_>],
+) -> io::Result<libc::pid_t> {
+    let maps = Maps::ours()?;
+    // SAFETY: the child makes system calls only, allocates nothing, takes no lock, and never returns from here.
+    check(unsafe {
+        let child = libc::fork();
+        if child == 0 {
+            for own in ours {
+                libc::close(own.as_raw_fd());
+            }
+            let said = maps.take();
+            libc::write(ready.as_raw_fd(), (&raw const said).cast(), size_of::<libc::c_int>());
+            let mut octet = 0_u8;
+            if said != 0 || libc::read(go.as_raw_fd(), (&raw mut octet).cast(), 1) != 1 {
+                libc::_exit(1);
+            }
+            libc::setsid();
+            libc::prctl(libc::PR_SET_NAME, c"cellblock-hold".as_ptr());
+            libc::chdir(c"/".as_ptr());
+            // Nobody's lock, pipe or terminal is kept.
+            if libc::syscall(libc::SYS_close_range, 0, libc::c_uint::MAX, 0) != 0 {
+                for descriptor in 0..65536 {
+                    libc::close(descriptor);
+                }
+            }
+            loop {
+                libc::pause();
+            }
+        }
+        child
+    })
+}
+
+/// pidfd_open(2): a process, whatever its number means later.
+pub(super) fn open_process(process: libc::pid_t) -> io::Result<OwnedFd> {
+    // SAFETY: takes no memory of ours.
+    let descriptor = unsafe { libc::syscall(libc::SYS_pidfd_open, process, 0) };
+    let descriptor = check(libc::c_int::try_from(descriptor).unwrap_or(-1))?;
+    // SAFETY: the call gave a new descriptor, which nobody else owns.
+    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
+}
+
+/// pidfd_send_signal(2).
+pub(super) fn signal(process: BorrowedFd<'_>, signal: libc::c_int) -> io::Result<()> {
+    let nothing = ptr::null::<libc::siginfo_t>();
+    // SAFETY: the descriptor is open; no structure is given.
+    let result = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, process.as_raw_fd(), signal, nothing, 0) };
+    check(libc::c_int::try_from(result).unwrap_or(-1)).map(drop)
+}
+
+/// waitpid(2) without waiting: a child that ended is no longer listed. Not an error for others' children.
+pub(super) fn reap(child: libc::pid_t) {
+    // SAFETY: no status is asked for.
+    unsafe { libc::waitpid(child, ptr::null_mut(), libc::WNOHANG) };
+}
+
+/// geteuid(2).
+pub(super) fn user() -> u32 {
+    // SAFETY: takes nothing and cannot fail.
+    unsafe { libc::geteuid() }
 }

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use super::super::errno::errno;
 use super::super::features::{Answer, Feature};
-use super::{call, inside, netlink_socket};
+use super::{Way, call, inside, netlink_socket, way};
 use crate::netlink::linux::{Links, VethEnd};
 use crate::netlink::reply::{self, Acknowledgement};
 
@@ -24,7 +24,16 @@ impl Features {
 
 fn ask(feature: Feature) -> Answer {
     match feature {
-        Feature::Namespaces => said(inside::alone(|| call::unshare(libc::CLONE_NEWNET)), "we may make them"),
+        Feature::Namespaces => match way() {
+            Ok(Way::Direct) => Ok("we may make them".to_owned()),
+            Ok(Way::Rootless { why }) => Ok(format!("each lab has them in a user namespace: {why}")),
+            Err(unusable) => Err(unusable.message),
+        },
+        Feature::OwnStack => match way() {
+            Ok(Way::Direct) => Ok("labs can reach it".to_owned()),
+            Ok(Way::Rootless { why }) => Err(format!("labs in user namespaces have no way to it: {why}")),
+            Err(unusable) => Err(unusable.message),
+        },
         Feature::UserNamespaces => said(call::clone_for_socket(libc::CLONE_NEWUSER), "users may make them"),
         Feature::Veth => {
             let end = |name, mac| VethEnd { name, index: 0, mac, mtu: 1500, namespace: None, bridge: None };

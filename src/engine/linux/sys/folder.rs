@@ -15,16 +15,16 @@ use crate::graph::Place;
 use crate::model::LabName;
 
 /// Where the labs are.
-const LABS: &str = "/run/cellblock";
+pub(super) const LABS: &str = "/run/cellblock";
 /// Where ip(8) and others look for namespaces.
-const NAMES: &str = "/run/netns";
+pub(super) const NAMES: &str = "/run/netns";
 /// What the source of our file systems begins with.
 const SOURCE: &str = "cellblock:";
 /// A file in a lab's directory that says that we made [`NAMES`].
 const MADE_NAMES: &str = "made-netns";
 
 /// A path for the kernel.
-fn path(path: &Path) -> io::Result<CString> {
+pub(super) fn path(path: &Path) -> io::Result<CString> {
     CString::new(path.as_os_str().as_bytes()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))
 }
 
@@ -54,19 +54,30 @@ pub(super) fn name(lab: &LabName, place: &Place) -> Option<PathBuf> {
 
 /// What is mounted on the lab's directory: the token, or what somebody else mounted there.
 pub(super) fn mounted(lab: &LabName) -> io::Result<Option<Result<String, String>>> {
-    let folder = self::lab(lab);
+    let source = source_of(&self::lab(lab))?;
+    Ok(source.map(|source| source.strip_prefix(SOURCE).map(str::to_owned).ok_or(source)))
+}
+
+/// What is mounted on a directory, in the words of who mounted it; the last one is on top.
+pub(super) fn source_of(folder: &Path) -> io::Result<Option<String>> {
     let table = fs::read_to_string("/proc/thread-self/mountinfo")?;
-    // `36 35 98:0 /root /mount/point options [tags] - type source options` (Documentation/filesystems/proc.rst); the last one is on top.
-    let mut found = None;
-    for line in table.lines() {
-        let mut fields = line.split(' ');
-        if fields.nth(4).map(Path::new) != Some(&folder) {
-            continue;
-        }
-        let source = line.split(" - ").nth(1).and_then(|rest| rest.split(' ').nth(1)).unwrap_or_default();
-        found = Some(source.strip_prefix(SOURCE).map(str::to_owned).ok_or_else(|| source.to_owned()));
-    }
-    Ok(found)
+    let sources = mounts(&table).filter(|(at, _)| Path::new(at) == folder).map(|(_, source)| source.to_owned());
+    Ok(sources.last())
+}
+
+/// Whether a table of mounts has the file system of the lab with that token.
+pub(super) fn bears(table: &str, token: &str) -> bool {
+    mounts(table).any(|(_, source)| source.strip_prefix(SOURCE) == Some(token))
+}
+
+/// Where each mount is and what its source is: `36 35 98:0 /root /mount/point options [tags] - type source options`
+/// (Documentation/filesystems/proc.rst).
+fn mounts(table: &str) -> impl Iterator<Item = (&str, &str)> {
+    table.lines().filter_map(|line| {
+        let at = line.split(' ').nth(4)?;
+        let source = line.split(" - ").nth(1)?.split(' ').nth(1)?;
+        Some((at, source))
+    })
 }
 
 /// Makes the lab's directory. The token comes with the mount, so there is no moment in which it is nobody's.

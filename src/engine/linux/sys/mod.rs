@@ -4,14 +4,17 @@ mod call;
 mod execute;
 mod features;
 mod folder;
+mod holder;
 mod inside;
+mod rootless;
+mod way;
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use self::features::Features;
@@ -19,30 +22,30 @@ use super::Machine;
 use super::errno::refused;
 use super::features::{Answer, Feature};
 use super::kernel::{EchoSocket, Kernel};
-use crate::engine::{Backend, EngineError, Exit, Fact, Lack, NotRun, Stream, Unusable};
+use crate::engine::{Backend, EngineError, Exit, Fact, NotRun, Stream, Unusable};
 use crate::graph::{Name, Place};
 use crate::model::LabName;
 
-/// The kernel of this system.
+pub use way::{Way, way};
+
+/// The kernel of this system. Labs without privilege need files about their holders, which are kept in the state directory.
 ///
 /// # Errors
 /// What keeps the engine from working here.
-pub fn open() -> Result<Box<dyn Backend>, Unusable> {
-    if !call::is_root() {
-        return Err(Unusable::new(
-            Lack::Permission,
-            "it needs root",
-            Some("run it as root, or in `unshare -rnm`; `--engine sim` needs no privilege"),
-        ));
-    }
-    // Whether namespaces can be made is asked of the kernel: a container may have taken the right away.
-    inside::alone(|| call::unshare(libc::CLONE_NEWNET)).map_err(|error| {
-        let lack = if call::number(&error) == libc::EPERM { Lack::Permission } else { Lack::System };
-        Unusable::new(lack, &format!("network namespaces cannot be made: {error}"), None)
-    })?;
+pub fn open(state_dir: &Path) -> Result<Box<dyn Backend>, Unusable> {
+    let way = way()?;
     call::raise_descriptor_limit();
-    let (held, echoes, features) = (BTreeMap::new(), Vec::new(), Features::default());
-    Ok(Box::new(Machine { kernel: Namespaces { held, echoes, began: Instant::now(), features } }))
+    let kernel = Namespaces {
+        way,
+        state_dir: state_dir.to_owned(),
+        user: call::user(),
+        entered: None,
+        held: BTreeMap::new(),
+        echoes: Vec::new(),
+        began: Instant::now(),
+        features: Features::default(),
+    };
+    Ok(Box::new(Machine { kernel }))
 }
 
 /// What this machine's kernel has for labs, whether or not the engine can work.
@@ -63,6 +66,12 @@ pub fn ask(feature: Feature) -> Answer {
 /// The kernel, with what is open of it.
 #[derive(Debug)]
 struct Namespaces {
+    way: Way,
+    state_dir: PathBuf,
+    /// Who we were when we began.
+    user: u32,
+    /// The lab without privilege whose namespaces this process is in.
+    entered: Option<LabName>,
     held: BTreeMap<(LabName, Place), Held>,
     echoes: Vec<OwnedFd>,
     began: Instant,
@@ -154,6 +163,9 @@ impl Kernel for Namespaces {
     }
 
     fn token(&mut self, lab: &LabName) -> Result<Option<String>, EngineError> {
+        if !self.approach(lab)? {
+            return Ok(None);
+        }
         match folder::mounted(lab) {
             Ok(None) => Ok(None),
             Ok(Some(Ok(token))) => Ok(Some(token)),
@@ -167,6 +179,11 @@ impl Kernel for Namespaces {
     }
 
     fn create(&mut self, lab: &LabName, token: &str, places: &[&Place]) -> Vec<Result<(), EngineError>> {
+        if places.contains(&&Place::Lab)
+            && let Err(error) = self.house(lab, token)
+        {
+            return places.iter().map(|_| Err(error.clone())).collect();
+        }
         if places.contains(&&Place::Lab)
             && !matches!(self.token(lab), Ok(Some(_)))
             && let Err(error) = folder::begin(lab, token)
@@ -201,6 +218,10 @@ impl Kernel for Namespaces {
         execute::end_all(&namespaces.iter().collect::<Vec<_>>()).map_err(|error| no(lab, "kill", &error))?;
         drop(namespaces);
         folder::end(lab).map_err(|error| no(folder::lab(lab).display(), "umount", &error))
+    }
+
+    fn forget(&mut self, lab: &LabName) -> Result<(), EngineError> {
+        self.leave(lab)
     }
 
     fn namespaces(&mut self, lab: &LabName) -> Result<BTreeMap<Place, u64>, EngineError> {
