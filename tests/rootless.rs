@@ -1,0 +1,313 @@
+//! Labs on Linux without privilege: the program as a user runs it, each lab in a user namespace that one process holds. Where this
+//! machine lets no user make such namespaces, the tests say so and pass.
+
+#![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::print_stdout, reason = "a skipped test says why")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// Who runs the program where the test is root: nobody whom a machine knows.
+const SOMEBODY: u32 = 64_901;
+
+const TWO: &str = r#"
+version: 1
+name: two
+topology:
+  nodes: { a: { kind: host }, b: { kind: host }, s: { kind: switch } }
+  links:
+    - { endpoints: [ "a:e0", s ], ipv4: [ 10.0.0.1/24, ~ ] }
+    - { endpoints: [ "b:e0", s ], ipv4: [ 10.0.0.2/24, ~ ] }
+checks:
+  - reach: { from: "*", to: "*" }
+"#;
+
+/// A user with a home and the program.
+struct User {
+    home: TempDir,
+    uid: Option<u32>,
+}
+
+/// What a command said and how it ended.
+struct Said {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+impl Said {
+    #[track_caller]
+    fn expect(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "stdout:\n{}\nstderr:\n{}", self.out, self.err);
+        self
+    }
+}
+
+impl User {
+    /// A user, if users can make namespaces here.
+    fn new() -> Option<Self> {
+        let home = tempfile::tempdir().unwrap();
+        let is_root = fs::metadata("/proc/self").map(|about| std::os::unix::fs::MetadataExt::uid(&about)).unwrap() == 0;
+        let user = Self { uid: is_root.then_some(SOMEBODY), home };
+        if let Some(uid) = user.uid {
+            chown(user.home.path(), Some(uid), Some(uid)).unwrap();
+        }
+        let program = user.home.path().join("cellblock");
+        fs::copy(env!("CARGO_BIN_EXE_cellblock"), &program).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        match user.as_user("unshare").args(["-r", "-n", "-m", "mount", "-t", "tmpfs", "none", "/run"]).output() {
+            Ok(output) if output.status.success() => Some(user),
+            Ok(output) => {
+                println!(
+                    "skipped: users may not make namespaces here: {}",
+                    String::from_utf8_lossy(&output.stderr).trim()
+                );
+                None
+            }
+            Err(error) => {
+                println!("skipped: unshare(1) cannot be run: {error}");
+                None
+            }
+        }
+    }
+
+    fn as_user(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        let mut command = Command::new(program);
+        command
+            .current_dir(self.home.path())
+            .env("HOME", self.home.path())
+            .env_remove("XDG_STATE_HOME")
+            .stdin(Stdio::null());
+        let ours = std::env::vars().map(|(name, _)| name).filter(|name| name.starts_with("CELLBLOCK_"));
+        for name in ours {
+            command.env_remove(name);
+        }
+        if let Some(uid) = self.uid {
+            command.gid(uid).uid(uid);
+        }
+        command
+    }
+
+    fn cellblock(&self, arguments: &[&str]) -> Command {
+        let mut command = self.as_user(self.home.path().join("cellblock"));
+        command.args(arguments);
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Said {
+        let output = self.cellblock(arguments).output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Said { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.home.path().join(name), text).unwrap();
+    }
+
+    fn state(&self) -> PathBuf {
+        self.home.path().join(".local/state/cellblock")
+    }
+
+    fn record(&self, lab: &str) -> PathBuf {
+        self.state().join("labs").join(format!("{lab}.lab"))
+    }
+
+    fn holder_file(&self, lab: &str) -> PathBuf {
+        self.state().join("holders").join(lab)
+    }
+
+    /// The process that holds a lab.
+    fn holder(&self, lab: &str) -> u32 {
+        let text = fs::read_to_string(self.holder_file(lab)).unwrap();
+        text.lines().find_map(|line| line.strip_prefix("pid ")).unwrap().parse().unwrap()
+    }
+
+    fn kill_holder(&self, lab: &str) {
+        let process = self.holder(lab);
+        assert!(lives(process));
+        assert!(Command::new("kill").args(["-9", &process.to_string()]).status().unwrap().success());
+        wait_until(|| !lives(process));
+    }
+
+    #[track_caller]
+    fn nothing_is_left(&self, lab: &str) {
+        assert!(!self.record(lab).exists() && !self.holder_file(lab).exists());
+    }
+}
+
+/// Whether a process is there and not only waited for.
+fn lives(process: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
+}
+
+#[track_caller]
+fn wait_until(mut is_so: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < Duration::from_secs(60), "it does not come");
+        std::thread::yield_now();
+    }
+}
+
+fn names(folder: &str) -> BTreeSet<PathBuf> {
+    fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path()).collect()
+}
+
+/// A program that stays in a node until it is ended.
+fn stay(user: &User, node: &str) -> Child {
+    let script = "echo here; while :; do sleep 1000; done";
+    let mut child = user.cellblock(&["exec", node, "sh", "-c", script]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut word = [0; 4];
+    std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut word).unwrap();
+    child
+}
+
+#[test]
+fn a_lab_lives_and_dies_without_privilege() {
+    let Some(user) = User::new() else { return };
+    user.write("two.yaml", TWO);
+    let before = (names("/run"), names("/run/netns"), names("/run/cellblock"));
+    let said = user.run(&["up", "two.yaml"]).expect(0);
+    assert!(
+        said.err.contains("engine linux, each lab in a user namespace of its own: we are not root"),
+        "{}",
+        said.err
+    );
+    assert!(said.out.contains("3 nodes, 2 links, engine linux"), "{}", said.out);
+    let holder = user.holder("two");
+    assert!(lives(holder));
+    assert!(user.run(&["plan", "two.yaml"]).expect(0).out.contains("Plan: 0 to add, 0 to change"));
+    user.run(&["test", "two"]).expect(0);
+    let inside = user.run(&["exec", "a@two", "sh", "-c", "cd /; ls /sys/class/net; id -u; pwd"]).expect(0);
+    assert_eq!(inside.out.split_whitespace().collect::<Vec<_>>(), ["e0", "lo", "0", "/"]);
+    assert_eq!(user.run(&["exec", "a@two", "sh", "-c", "exit 7"]).code, Some(7));
+    assert!(user.run(&["inspect", "two", "--format", "json"]).expect(0).out.contains("10.0.0.2/24"));
+    // Nobody else sees anything of it.
+    assert_eq!((names("/run"), names("/run/netns"), names("/run/cellblock")), before);
+    assert!(user.run(&["down", "two"]).expect(0).out.contains("lab down in"));
+    assert!(!lives(holder));
+    user.nothing_is_left("two");
+}
+
+#[test]
+fn labs_of_one_user_do_not_meet_and_paths_stay_what_they_were() {
+    let Some(user) = User::new() else { return };
+    user.write("one.yaml", &TWO.replace("name: two", "name: one"));
+    user.write("two.yaml", TWO);
+    // A path that is relative means the same in the holder's view of the files.
+    for lab in ["one", "two"] {
+        user.run(&["--state-dir", "here", "up", &format!("{lab}.yaml")]).expect(0);
+    }
+    for lab in ["one", "two"] {
+        user.run(&["--state-dir", "here", "test", lab]).expect(0);
+    }
+    user.run(&["--state-dir", "here", "down", "one"]).expect(0);
+    user.run(&["--state-dir", "here", "test", "two"]).expect(0);
+    user.run(&["--state-dir", "here", "down", "two"]).expect(0);
+    assert_eq!(fs::read_dir(user.home.path().join("here/labs")).unwrap().count(), 0);
+    assert!(!user.home.path().join("here/holders").exists());
+}
+
+#[test]
+fn a_holder_that_was_killed_is_replaced_by_up_and_forgotten_by_down() {
+    let Some(user) = User::new() else { return };
+    user.write("two.yaml", TWO);
+    user.run(&["up", "two.yaml"]).expect(0);
+    let mut left = stay(&user, "a@two");
+    user.kill_holder("two");
+    assert!(user.run(&["plan", "two.yaml"]).expect(0).out.contains(" 0 to change, 0 to replace, 0 to destroy"));
+    user.run(&["up", "two.yaml"]).expect(0);
+    user.run(&["test", "two"]).expect(0);
+    // What was started in the lab that is no more is ended, because the new one is not the old one.
+    assert!(!left.wait().unwrap().success());
+
+    let mut left = stay(&user, "b@two");
+    user.kill_holder("two");
+    user.run(&["down", "two"]).expect(0);
+    assert!(!left.wait().unwrap().success());
+    user.nothing_is_left("two");
+}
+
+#[test]
+fn a_process_that_got_the_number_of_a_holder_is_not_taken_for_it() {
+    let Some(user) = User::new() else { return };
+    user.write("two.yaml", TWO);
+    user.run(&["up", "two.yaml"]).expect(0);
+    let first = user.holder("two");
+    let mut other = user.as_user("sleep").arg("1000").spawn().unwrap();
+    let text = fs::read_to_string(user.holder_file("two")).unwrap();
+    user.kill_holder("two");
+    let text = text.replace(&format!("pid {first}\n"), &format!("pid {}\n", other.id()));
+    fs::write(user.holder_file("two"), &text).unwrap();
+    user.run(&["up", "two.yaml"]).expect(0);
+    assert!(lives(other.id()) && user.holder("two") != other.id());
+    user.kill_holder("two");
+    fs::write(user.holder_file("two"), &text).unwrap();
+    user.run(&["down", "two"]).expect(0);
+    assert!(lives(other.id()));
+    user.nothing_is_left("two");
+    other.kill().unwrap();
+    other.wait().unwrap();
+}
+
+#[test]
+fn an_up_that_was_killed_leaves_nothing_that_down_does_not_find() {
+    let Some(user) = User::new() else { return };
+    let mut text = "version: 1\nname: many\ntopology:\n  nodes: { s: { kind: switch }".to_owned();
+    (0..60).for_each(|n| text += &format!(", h{n}: {{ kind: host }}"));
+    text += " }\n  links:\n";
+    (0..60).for_each(|n| {
+        text += &format!("    - {{ endpoints: [ \"h{n}:e0\", s ], ipv4: [ 10.0.0.{}/24, ~ ] }}\n", n + 1)
+    });
+    user.write("many.yaml", &text);
+    let moments: [&dyn Fn(&Path) -> bool; 3] = [
+        &|state: &Path| state.join("labs/many.lab").exists(),
+        &|state: &Path| state.join("holders/many").exists(),
+        &|state: &Path| {
+            let text = fs::read_to_string(state.join("holders/many")).unwrap_or_default();
+            let process = text.lines().find_map(|line| line.strip_prefix("pid "));
+            process.is_some_and(|process| {
+                let table = fs::read_to_string(format!("/proc/{process}/mountinfo")).unwrap_or_default();
+                table.contains("/run/cellblock/many/ns/h2")
+            })
+        },
+    ];
+    for (number, moment) in moments.iter().enumerate() {
+        let mut up = user.cellblock(&["up", "many.yaml"]).stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+        wait_until(|| moment(&user.state()) || up.try_wait().unwrap().is_some());
+        up.kill().unwrap();
+        up.wait().unwrap();
+        let holder = user.holder_file("many").exists().then(|| user.holder("many"));
+        if number % 2 == 0 {
+            user.run(&["up", "many.yaml"]).expect(0);
+            assert!(user.run(&["plan", "many.yaml"]).expect(0).out.contains("Plan: 0 to add, 0 to change"));
+        }
+        user.run(&["down", "many"]).expect(0);
+        user.nothing_is_left("many");
+        assert!(holder.is_none_or(|process| !lives(process)));
+    }
+}
+
+#[test]
+fn what_needs_privilege_is_refused_where_it_stands() {
+    let Some(user) = User::new() else { return };
+    let text = "version: 1\nname: own\ntopology:\n  nodes: { me: { kind: self }, a: { kind: host } }\n  links:\n    - \
+                { endpoints: [ \"me:lab0\", \"a:e0\" ] }\n";
+    user.write("own.yaml", text);
+    for verb in ["up", "validate"] {
+        let said = user.run(&[verb, "own.yaml"]).expect(65);
+        assert!(said.err.contains("L011") && said.err.contains("run as root"), "{}", said.err);
+    }
+    user.nothing_is_left("own");
+    let doctor = user.run(&["doctor"]).expect(0);
+    assert!(doctor.out.contains("auto: engine linux, each lab in a user namespace of its own"), "{}", doctor.out);
+}
