@@ -21,7 +21,7 @@ use crate::diagnostic::Diagnostic;
 use crate::engine::files::{Disk, StateFiles};
 use crate::engine::freebsd::{self, Settings};
 use crate::engine::linux::{self, sys::Way};
-use crate::engine::{Backend, Lock, Phase, Records};
+use crate::engine::{Backend, Lock, Phase, Records, Unusable};
 use crate::model::{IfName, LabName, Model, NodeName};
 use crate::plan::{Observed, Plan};
 
@@ -38,7 +38,9 @@ pub use types::{
 #[must_use]
 pub fn choose_engine() -> (EngineKind, String) {
     let freebsd = match freebsd::sys::open(Settings::default()) {
-        Ok(_) => return (EngineKind::FreeBsd, "engine freebsd: this kernel has VNET jails, and we are root".to_owned()),
+        Ok(_) => {
+            return (EngineKind::FreeBsd, "engine freebsd: this kernel has VNET jails, and we are root".to_owned());
+        }
         Err(unusable) => unusable,
     };
     match linux::sys::way() {
@@ -47,7 +49,7 @@ pub fn choose_engine() -> (EngineKind, String) {
             (EngineKind::Linux, format!("engine linux, each lab in a user namespace of its own: {why}"))
         }
         Err(linux) => {
-            let unusable = if cfg!(target_os = "linux") { linux } else { freebsd };
+            let unusable = if linux == Unusable::elsewhere() { freebsd } else { linux };
             (EngineKind::Sim, format!("engine sim: {}", unusable.message))
         }
     }
