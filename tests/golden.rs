@@ -12,14 +12,9 @@ mod support;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use cellblock::engine::Records;
-use cellblock::engine::freebsd::{Machine, RouteMeans, Settings};
-use cellblock::lab::{ApplyOptions, LabError, Labs};
-use cellblock::model::{LabName, Model};
-use cellblock::plan::{Plan, render};
-use cellblock::sim::{Kernel, SimDoors};
+use cellblock::plan::render;
 use libtest_mimic::{Arguments, Failed, Trial};
-use support::picture::picture;
+use support::world::{World, told};
 
 fn main() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
@@ -62,57 +57,10 @@ fn check(folder: &Path) -> Result<(), Failed> {
     compare(&folder.join("commands.txt"), &commands)
 }
 
-fn told(error: LabError) -> String {
-    format!("{error}: {error:#?}")
-}
-
 fn same(before: &[String], after: &[String]) -> Result<(), Failed> {
     let gone: Vec<_> = before.iter().filter(|line| !after.contains(line)).collect();
     let left: Vec<_> = after.iter().filter(|line| !before.contains(line)).collect();
     if before == after { Ok(()) } else { Err(format!("not as before: gone {gone:#?}, left {left:#?}").into()) }
-}
-
-/// A simulated kernel and the records of what is in it.
-struct World {
-    machine: Machine<SimDoors>,
-    records: Records,
-    _folder: tempfile::TempDir,
-}
-
-impl World {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let settings = Settings { means: RouteMeans::Netlink, load_modules: true };
-        Self {
-            machine: Machine { doors: SimDoors::new(Kernel::boot(1)), settings },
-            records: Records::new(folder.path()),
-            _folder: folder,
-        }
-    }
-
-    fn labs(&mut self) -> Labs<'_> {
-        Labs { backend: &mut self.machine, records: &self.records, engine: "sim", entropy: [7; 16] }
-    }
-
-    fn picture(&mut self) -> Vec<String> {
-        picture(&mut self.machine.doors)
-    }
-
-    /// Applies a file; gives the plan that it took. Afterwards there is nothing to do.
-    fn up(&mut self, model: &Model) -> Result<Plan, Failed> {
-        let plan = self.labs().plan(model).map_err(told)?;
-        self.labs().apply(&plan, model, &ApplyOptions { timeout: None }, &mut |_| {}).map_err(told)?;
-        let again = self.labs().plan(model).map_err(told)?;
-        if again.is_empty() {
-            return Ok(plan);
-        }
-        Err(format!("the second plan is not empty:\n{}", render::text(&again)).into())
-    }
-
-    fn down(&mut self, lab: &LabName) -> Result<(), Failed> {
-        self.labs().down(lab, &mut |_| {}).map_err(told)?;
-        Ok(())
-    }
 }
 
 fn compare(path: &Path, found: &str) -> Result<(), Failed> {

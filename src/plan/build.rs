@@ -1,12 +1,13 @@
-//! Fates of objects as steps in order, and as changes for people.
+//! Fates of objects as steps in order.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::diff::{self, Attribute, Fate};
-use super::{Action, Change, Plan, Planned, Step, linux, words};
+use super::changes::{changes, notes};
+use super::diff::{self, Fate};
+use super::{Plan, Planned, Step, linux};
 use crate::graph::{
-    Eiface, Epair, Graph, Hooks, IfBridge, NetgraphKind, Nic, Numbering, Object, ObjectId, Owner, PipeSettings, Place,
+    Eiface, Epair, Graph, Hooks, IfBridge, NetgraphKind, Nic, Numbering, Object, ObjectId, PipeSettings, Place,
 };
 
 /// What must happen for a kernel that holds `observed` to hold `desired`.
@@ -370,79 +371,4 @@ pub(super) fn default_of(name: &str) -> Option<&'static str> {
         crate::graph::DAD_COUNT => Some("1"),
         _ => None,
     }
-}
-
-fn changes(desired: &Graph, observed: &Graph, fates: &HashMap<ObjectId, Fate>) -> Vec<Change> {
-    let mut changes = Vec::new();
-    for object in desired.in_order() {
-        let id = object.id();
-        let (action, attributes) = match fates.get(&id) {
-            Some(Fate::Create) => (Action::Create, new_attributes(object)),
-            Some(Fate::Change(attributes)) => (Action::Change, attributes.clone()),
-            Some(Fate::Replace(attributes)) => (Action::Replace, attributes.clone()),
-            _ => continue,
-        };
-        if !follows_from_another(object, desired, fates, &action) {
-            changes.push(change(desired, object, action, attributes));
-        }
-    }
-    for object in observed.in_order().rev() {
-        let id = object.id();
-        let goes = fates.get(&id) == Some(&Fate::Destroy) && !stays_as_it_is(object, fates);
-        if goes && !follows_from_another(object, observed, fates, &Action::Destroy) {
-            changes.push(change(observed, object, Action::Destroy, Vec::new()));
-        }
-    }
-    changes
-}
-
-/// A sysctl does not go. What it goes back to is known for some of a jail's own; the host's are restored by the record.
-fn stays_as_it_is(object: &Object, fates: &HashMap<ObjectId, Fate>) -> bool {
-    let Object::Sysctl(sysctl) = object else { return false };
-    let jail_goes = fates.get(&ObjectId::Jail(sysctl.place.clone())) == Some(&Fate::Destroy);
-    sysctl.place == Place::Host || !jail_goes && default_of(&sysctl.name).is_none_or(|value| value == sysctl.value)
-}
-
-/// Sysctls that the file no longer sets and that stay, because nobody knows what they were.
-fn notes(observed: &Graph, fates: &HashMap<ObjectId, Fate>) -> Vec<String> {
-    let stays = |object: &Object| match object {
-        Object::Sysctl(sysctl) if sysctl.place != Place::Host && default_of(&sysctl.name).is_none() => {
-            let going = fates.get(&object.id()) == Some(&Fate::Destroy) && stays_as_it_is(object, fates);
-            going.then(|| {
-                format!(
-                    "sysctl {} of {} stays {}: its first value is not known",
-                    sysctl.name, sysctl.place, sysctl.value
-                )
-            })
-        }
-        _ => None,
-    };
-    observed.in_order().filter_map(stays).collect()
-}
-
-/// Giving an interface to its node and setting it up belong to making it: said only when they happen alone.
-fn follows_from_another(object: &Object, graph: &Graph, fates: &HashMap<ObjectId, Fate>, action: &Action) -> bool {
-    if !matches!(object, Object::Up(_) | Object::Placement(_)) {
-        return false;
-    }
-    let id = object.id();
-    let mut carriers =
-        graph.needs(&id).filter(|needed| !matches!((object, needed), (Object::Placement(_), Object::Jail(_))));
-    carriers.any(|needed| match fates.get(&needed.id()) {
-        Some(Fate::Create) => *action == Action::Create,
-        Some(Fate::Replace(_)) => matches!(action, Action::Replace | Action::Create),
-        Some(Fate::Destroy) => *action == Action::Destroy,
-        _ => false,
-    })
-}
-
-fn new_attributes(object: &Object) -> Vec<Attribute> {
-    let attribute = |(name, value)| Attribute { name, old: None, new: Some(value), forces: false };
-    words::attributes(object).into_iter().map(attribute).collect()
-}
-
-fn change(graph: &Graph, object: &Object, action: Action, attributes: Vec<Attribute>) -> Change {
-    let (kind, name) = words::describe(graph, object);
-    let owner = graph.owner(&object.id()).cloned().unwrap_or(Owner::Lab);
-    Change { action, owner, kind, name, attributes }
 }

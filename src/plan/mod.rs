@@ -1,6 +1,7 @@
 //! What must happen for a kernel to hold a lab: steps in order, and the same as changes that a person can read.
 
 mod build;
+mod changes;
 mod commands;
 mod diff;
 mod linux;

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test is a program of its own and uses its part")]
 
 pub mod picture;
+pub mod world;
 
 use std::path::Path;
 

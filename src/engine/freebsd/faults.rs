@@ -1,7 +1,9 @@
-//! Doors that fail on purpose: every door call can be the one that is refused, or the last one our process makes.
+//! Doors that fail on purpose: every door call can be the one that is refused, or the last one our process makes. And
+//! something else can happen between any two of them.
 //!
 //! Used by the tests of every layer; a kernel may be simulated or real.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
@@ -19,6 +21,16 @@ pub use crate::engine::faults::{Fault, Faults};
 pub struct FaultyDoors<D> {
     inner: D,
     faults: Faults,
+    meanwhile: Option<Meanwhile<D>>,
+}
+
+/// What others do before each call.
+struct Meanwhile<D>(Box<dyn FnMut(&mut D)>);
+
+impl<D> fmt::Debug for Meanwhile<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Meanwhile")
+    }
 }
 
 impl<D> FaultyDoors<D> {
@@ -29,7 +41,12 @@ impl<D> FaultyDoors<D> {
 
     /// Doors that share what counts their calls, with others of the same process.
     pub fn sharing(inner: D, faults: Faults) -> Self {
-        Self { inner, faults }
+        Self { inner, faults, meanwhile: None }
+    }
+
+    /// Doors that never fail, and through which others do something before each call.
+    pub fn with_others(inner: D, others: impl FnMut(&mut D) + 'static) -> Self {
+        Self { inner, faults: Faults::at(None), meanwhile: Some(Meanwhile(Box::new(others))) }
     }
 
     /// How many calls there were that could have failed.
@@ -49,6 +66,9 @@ impl<D> FaultyDoors<D> {
 
     /// Counts a call; the error it is to fail with.
     fn step(&mut self) -> Result<(), Errno> {
+        if let Some(Meanwhile(others)) = &mut self.meanwhile {
+            others(&mut self.inner);
+        }
         self.faults.step()
     }
 
