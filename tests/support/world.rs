@@ -1,5 +1,7 @@
 //! A simulated kernel, the records of the labs in it, and what a test does with them.
 
+use std::path::Path;
+
 use cellblock::engine::Records;
 use cellblock::engine::freebsd::{Machine, RouteMeans, Settings};
 use cellblock::lab::{ApplyOptions, LabError, Labs};
@@ -13,7 +15,7 @@ use super::picture::picture;
 pub struct World {
     pub machine: Machine<SimDoors>,
     pub records: Records,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl World {
@@ -23,12 +25,17 @@ impl World {
         Self {
             machine: Machine { doors: SimDoors::new(Kernel::boot(1)), settings },
             records: Records::new(folder.path()),
-            _folder: folder,
+            folder,
         }
     }
 
     pub fn labs(&mut self) -> Labs<'_> {
         Labs { backend: &mut self.machine, records: &self.records, engine: "sim", entropy: [7; 16] }
+    }
+
+    /// Where the records are.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     pub fn picture(&mut self) -> Vec<String> {
