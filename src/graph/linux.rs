@@ -2,7 +2,7 @@
 
 mod sysctls;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -55,6 +55,19 @@ pub struct End {
     /// It makes itself a link-local IPv6 address. Ports and nodes without IPv6 do not: a thousand of them would flood their
     /// segment with neighbour discovery.
     pub link_local: bool,
+}
+
+impl Veth {
+    /// The same while these places do not exist: what would be there is in the lab's own namespace, down, under the name that is unique
+    /// there. So the other end is as with a machine that is switched off: it stays and has no carrier.
+    pub(super) fn without(mut self, places: &BTreeSet<Place>) -> Self {
+        for (end, nic) in self.ends.iter_mut().zip(&self.nics) {
+            if places.contains(&end.place) {
+                *end = End { place: Place::Lab, name: nic.name.clone(), bridge: None, link_local: false };
+            }
+        }
+        self
+    }
 }
 
 /// A bridge.

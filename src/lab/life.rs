@@ -107,6 +107,7 @@ impl Labs<'_> {
     pub(super) fn end_before(&mut self, plan: &Plan, known: &Known, options: &ApplyOptions) -> Result<(), LabError> {
         let goes = |step: &Step| match step {
             Step::RemoveJail(jail) if jail.place != Place::Lab => Some(jail.place.clone()),
+            Step::Linux(LinuxStep::RemoveNamespace(gone)) if gone.place != Place::Lab => Some(gone.place.clone()),
             _ => None,
         };
         let places: Vec<Place> = plan.steps.iter().filter_map(|planned| goes(&planned.step)).collect();

@@ -63,8 +63,8 @@ impl Reader<'_> {
         for object in self.known.iter().flat_map(|graph| graph.in_order()) {
             let Object::Linux(Linux::Veth(veth)) = object else { continue };
             for (nic, end) in veth.nics.iter().zip(&veth.ends) {
-                if link(self.observed, &end.place, &end.name, "veth").is_some() {
-                    self.located.entry(nic.name.clone()).or_insert((end.place.clone(), end.name.clone()));
+                if let Some(found) = whereabouts(self.observed, nic, end) {
+                    self.located.entry(nic.name.clone()).or_insert(found);
                 }
             }
         }
@@ -72,7 +72,11 @@ impl Reader<'_> {
 
     /// The pair as it is; an end that is not where it should be, or not joined to the other, has no name.
     fn veth(&self, veth: &Veth) -> Option<Veth> {
-        let ends = veth.ends.each_ref().map(|end| link(self.observed, &end.place, &end.name, "veth"));
+        let places = [0, 1].map(|at| whereabouts(self.observed, &veth.nics[at], &veth.ends[at]));
+        let ends = places.each_ref().map(|found| {
+            let (place, name) = found.as_ref()?;
+            link(self.observed, place, name, "veth")
+        });
         if ends.iter().all(Option::is_none) {
             return None;
         }
@@ -85,11 +89,12 @@ impl Reader<'_> {
         let read = |at: usize| {
             let (nic, end) = (&veth.nics[at], &veth.ends[at]);
             let there = ends[at].filter(|_| joined || at == first);
-            let name = there.map_or_else(|| Name::from(""), |_| end.name.clone());
+            let found = places[at].clone().filter(|_| there.is_some());
+            let (place, name) = found.unwrap_or_else(|| (end.place.clone(), "".into()));
             let (bridge, link_local) =
                 there.map_or((None, end.link_local), |(_, link)| (link.bridge.clone(), link.link_local));
             let nic = there.and_then(|_| self.nic(&nic.name)).unwrap_or_else(|| nic.clone());
-            (nic, End { place: end.place.clone(), name, bridge, link_local })
+            (nic, End { place, name, bridge, link_local })
         };
         let [(first, here), (second, there)] = [read(0), read(1)];
         Some(Veth { nics: [first, second], ends: [here, there] })
@@ -117,6 +122,13 @@ impl Reader<'_> {
             }
         }
     }
+}
+
+/// Where an end of a veth pair is and what it is called there: where it belongs, or in the lab's own namespace while its node is
+/// stopped.
+fn whereabouts(observed: &Observed, nic: &Nic, end: &End) -> Option<(Place, Name)> {
+    let places = [(end.place.clone(), end.name.clone()), (Place::Lab, nic.name.clone())];
+    places.into_iter().find(|(place, name)| link(observed, place, name, "veth").is_some())
 }
 
 /// An interface of that kind.

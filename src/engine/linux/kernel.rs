@@ -2,16 +2,32 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use super::features::{Answer, Feature};
-use crate::engine::{EngineError, Exit, NotRun, Stream};
+use crate::engine::{EngineError, Exit, NotRun, Running, Stream};
 use crate::graph::{Name, Place};
 use crate::model::LabName;
 
 /// A socket that echoes are sent from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EchoSocket(pub usize);
+
+/// A process of a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Process {
+    /// Its number.
+    pub process: i32,
+    /// When it was started, in ticks since the boot: a number may be somebody else's by now.
+    pub started: u64,
+    /// What it is called.
+    pub command: String,
+    /// Where it runs.
+    pub place: Place,
+    /// It is the node's first process, which we made: it stays until the node ends.
+    pub keeper: bool,
+}
 
 /// A Linux kernel. A lab is a directory with one small file system of our own, whose source names the token, and in it a mount for
 /// each namespace.
@@ -134,4 +150,28 @@ pub trait Kernel: std::fmt::Debug {
         command: &[String],
         output: &mut dyn FnMut(Stream, &[u8]),
     ) -> Result<Exit, NotRun>;
+
+    /// Starts a program in a place, in a session of its own with `terminal` as its controlling terminal and its three streams.
+    ///
+    /// # Errors
+    /// Why it could not be run.
+    fn start_on(
+        &mut self,
+        lab: &LabName,
+        place: &Place,
+        command: &[String],
+        terminal: BorrowedFd<'_>,
+    ) -> Result<Box<dyn Running>, NotRun>;
+
+    /// What runs in these places, the first processes of nodes too.
+    ///
+    /// # Errors
+    /// What the system refuses.
+    fn processes(&mut self, lab: &LabName, places: &[Place]) -> Result<Vec<Process>, EngineError>;
+
+    /// Sends a signal to that very process; one that is gone is no error.
+    ///
+    /// # Errors
+    /// What the system refuses.
+    fn signal(&mut self, process: &Process, signal: i32) -> Result<(), EngineError>;
 }

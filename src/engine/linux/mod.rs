@@ -9,6 +9,7 @@ mod indexes;
 pub mod kernel;
 mod observe;
 mod probe;
+mod processes;
 #[cfg(target_os = "linux")]
 pub mod sys;
 #[cfg(not(target_os = "linux"))]
@@ -247,9 +248,8 @@ impl<K: Kernel> Engine for Engineer<'_, K> {
         results
     }
 
-    fn end_processes(&mut self, _places: &[Place], _ending: &Ending) -> Result<(), EngineError> {
-        let message = "the linux engine cannot stop single nodes yet";
-        Err(EngineError::strange(self.lab.as_str(), "", message).hint("`down` stops all of them"))
+    fn end_processes(&mut self, places: &[Place], ending: &Ending) -> Result<(), EngineError> {
+        if self.own_lab()? { self.end(places, ending) } else { Ok(()) }
     }
 
     fn ruleset(&mut self, _present: Option<u16>) -> Result<u16, EngineError> {
@@ -269,10 +269,10 @@ impl<K: Kernel> Engine for Engineer<'_, K> {
     fn start_on(
         &mut self,
         place: &Place,
-        _command: &[String],
-        _terminal: BorrowedFd<'_>,
+        command: &[String],
+        terminal: BorrowedFd<'_>,
     ) -> Result<Box<dyn Running>, NotRun> {
-        let message = "the linux engine opens no terminals yet";
-        Err(NotRun::Refused(EngineError::strange(place.to_string(), "", message).hint("`exec` runs programs on pipes")))
+        self.own_lab().map_err(NotRun::Refused)?;
+        self.kernel.start_on(&self.lab, place, command, terminal)
     }
 }

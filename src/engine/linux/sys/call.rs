@@ -15,7 +15,7 @@ pub(super) fn number(error: &io::Error) -> i32 {
     error.raw_os_error().unwrap_or(libc::EIO)
 }
 
-fn check(result: libc::c_int) -> io::Result<libc::c_int> {
+pub(super) fn check(result: libc::c_int) -> io::Result<libc::c_int> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
 
@@ -192,21 +192,20 @@ pub(super) fn is_root() -> bool {
     unsafe { libc::geteuid() == 0 }
 }
 
-/// kill(2).
-pub(super) fn kill(process: i32, signal: libc::c_int) -> io::Result<()> {
-    // SAFETY: takes no memory of ours.
-    check(unsafe { libc::kill(process, signal) }).map(drop)
-}
-
-/// Raises the limit of descriptors as far as it goes.
-pub(super) fn raise_descriptor_limit() {
+/// Raises the limit of descriptors as far as it goes; what it was, for the programs that we start.
+pub(super) fn raise_descriptor_limit() -> Option<libc::rlimit> {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the structure is ours and as large as the call expects.
-    if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) } == 0 && limit.rlim_cur < limit.rlim_max {
+    if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) } != 0 {
+        return None;
+    }
+    let before = limit;
+    if limit.rlim_cur < limit.rlim_max {
         limit.rlim_cur = limit.rlim_max;
         // SAFETY: the structure is ours and only read. A refusal leaves the limit as it was.
         unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) };
     }
+    Some(before)
 }
 
 /// clone(2) of a child in namespaces of its own that opens a netlink socket there and ends: it shares our descriptors, so the socket is

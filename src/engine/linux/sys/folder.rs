@@ -52,6 +52,26 @@ pub(super) fn name(lab: &LabName, place: &Place) -> Option<PathBuf> {
     }
 }
 
+/// Keeps others from starting programs in a lab, and from taking it away, until this is let go. `None` if there is no lab.
+pub(super) fn lock(lab: &LabName) -> io::Result<Option<Locked>> {
+    match File::open(self::lab(lab)) {
+        Ok(folder) => folder.lock().map(|()| Some(Locked(folder))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// A lab's directory, locked. A child that was forked meanwhile has the same lock: it is given back, not only closed.
+#[derive(Debug)]
+pub(super) struct Locked(File);
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        // What cannot be unlocked is unlocked when the last of us closes it.
+        let _ = self.0.unlock();
+    }
+}
+
 /// What is mounted on the lab's directory: the token, or what somebody else mounted there.
 pub(super) fn mounted(lab: &LabName) -> io::Result<Option<Result<String, String>>> {
     let source = source_of(&self::lab(lab))?;

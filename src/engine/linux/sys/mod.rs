@@ -1,11 +1,14 @@
 //! The Linux kernel of this machine, by system calls.
 
 mod call;
+mod child;
 mod execute;
 mod features;
 mod folder;
 mod holder;
 mod inside;
+mod node;
+mod processes;
 mod rootless;
 mod way;
 
@@ -17,12 +20,15 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
+
 use self::features::Features;
+use self::processes::Places;
 use super::Machine;
 use super::errno::refused;
 use super::features::{Answer, Feature};
-use super::kernel::{EchoSocket, Kernel};
-use crate::engine::{Backend, EngineError, Exit, Fact, NotRun, Stream, Unusable};
+use super::kernel::{EchoSocket, Kernel, Process};
+use crate::engine::{Backend, EngineError, Exit, Fact, NotRun, Running, Stream, Unusable};
 use crate::graph::{Name, Place};
 use crate::model::LabName;
 
@@ -34,7 +40,7 @@ pub use way::{Way, way};
 /// What keeps the engine from working here.
 pub fn open(state_dir: &Path) -> Result<Box<dyn Backend>, Unusable> {
     let way = way()?;
-    call::raise_descriptor_limit();
+    let limit = call::raise_descriptor_limit();
     let kernel = Namespaces {
         way,
         state_dir: state_dir.to_owned(),
@@ -44,6 +50,7 @@ pub fn open(state_dir: &Path) -> Result<Box<dyn Backend>, Unusable> {
         echoes: Vec::new(),
         began: Instant::now(),
         features: Features::default(),
+        limit,
     };
     Ok(Box::new(Machine { kernel }))
 }
@@ -76,6 +83,8 @@ struct Namespaces {
     echoes: Vec<OwnedFd>,
     began: Instant,
     features: Features,
+    /// The limit of descriptors that programs are to have.
+    limit: Option<libc::rlimit>,
 }
 
 /// A namespace that is open, and a netlink socket in it.
@@ -106,6 +115,40 @@ impl Namespaces {
     ) -> Result<T, EngineError> {
         let namespace = open_namespace(lab, place)?;
         inside::within(namespace.as_fd(), work).map_err(|error| no(place, call, &error))
+    }
+}
+
+impl Namespaces {
+    /// Places of a lab by what tells their processes; those without a namespace have none.
+    fn places(&self, lab: &LabName, places: &[Place]) -> Result<Places, EngineError> {
+        let mut found = Places::default();
+        for place in places.iter().filter(|place| **place != Place::Host) {
+            if let Ok(namespace) = open_namespace(lab, place) {
+                found.add(lab, place, &namespace).map_err(|error| no(place, "stat", &error))?;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Has `start` start a program where the node's other programs are; its first process is made when there is none yet. Nobody
+    /// takes the node away meanwhile.
+    fn with_node<T>(
+        &self,
+        lab: &LabName,
+        place: &Place,
+        start: impl FnOnce(&execute::Where<'_>) -> Result<T, NotRun>,
+    ) -> Result<T, NotRun> {
+        let name = folder::name(lab, place).and_then(|name| name.file_name().map(PathBuf::from)).unwrap_or_default();
+        let limit = self.limit;
+        if *place == Place::Host {
+            return start(&execute::Where { name: place.to_string(), node: None, groups: &[], limit });
+        }
+        let _locked = lock(lab).map_err(NotRun::Refused)?;
+        let namespace = open_namespace(lab, place).map_err(NotRun::Refused)?;
+        let inside = node::enter(lab, place, &namespace, &[], || node::view(&name));
+        let inside = inside.map_err(|failure| NotRun::Refused(no(failure.object, failure.call, &failure.error)))?;
+        let (name, node) = (name.display().to_string(), Some((&namespace, &inside)));
+        start(&execute::Where { name, node, groups: &[], limit })
     }
 }
 
@@ -205,18 +248,22 @@ impl Kernel for Namespaces {
 
     fn remove(&mut self, lab: &LabName, place: &Place) -> Result<(), EngineError> {
         self.release(lab, place);
-        if let Ok(namespace) = open_namespace(lab, place) {
-            execute::end_all(&[&namespace]).map_err(|error| no(place, "kill", &error))?;
-        }
-        folder::drop_one(lab, place).map_err(|error| no(place, "umount", &error))
+        let locked = lock(lab)?;
+        self.places(lab, std::slice::from_ref(place))?.kill().map_err(|error| no(place, "kill", &error))?;
+        node::forget(lab, place).map_err(|error| no(place, "unlink", &error))?;
+        let dropped = folder::drop_one(lab, place).map_err(|error| no(place, "umount", &error));
+        drop(locked);
+        dropped
     }
 
     fn remove_lab(&mut self, lab: &LabName) -> Result<(), EngineError> {
         self.held.retain(|(own, _), _| own != lab);
-        let places = self.namespaces(lab)?;
-        let namespaces: Vec<File> = places.keys().map(|place| open_namespace(lab, place)).collect::<Result<_, _>>()?;
-        execute::end_all(&namespaces.iter().collect::<Vec<_>>()).map_err(|error| no(lab, "kill", &error))?;
-        drop(namespaces);
+        let locked = lock(lab)?;
+        if processes::is_anybody_elsewhere().map_err(|error| no("/proc", "read", &error))? {
+            let places: Vec<Place> = self.namespaces(lab)?.into_keys().collect();
+            self.places(lab, &places)?.kill().map_err(|error| no(lab, "kill", &error))?;
+        }
+        drop(locked);
         folder::end(lab).map_err(|error| no(folder::lab(lab).display(), "umount", &error))
     }
 
@@ -305,10 +352,43 @@ impl Kernel for Namespaces {
         command: &[String],
         output: &mut dyn FnMut(Stream, &[u8]),
     ) -> Result<Exit, NotRun> {
-        let namespace = open_namespace(lab, place).map_err(NotRun::Refused)?;
-        let name = folder::name(lab, place).and_then(|name| name.file_name().map(PathBuf::from)).unwrap_or_default();
-        execute::run(namespace.as_fd(), &name, command, output)
+        let started = self.with_node(lab, place, |place| execute::start(place, command))?;
+        started.listen(output).map_err(|error| NotRun::Refused(no(place, "wait", &error)))
     }
+
+    fn start_on(
+        &mut self,
+        lab: &LabName,
+        place: &Place,
+        command: &[String],
+        terminal: BorrowedFd<'_>,
+    ) -> Result<Box<dyn Running>, NotRun> {
+        let program = self.with_node(lab, place, |place| execute::start_on(place, command, terminal))?;
+        Ok(Box::new(program))
+    }
+
+    fn processes(&mut self, lab: &LabName, places: &[Place]) -> Result<Vec<Process>, EngineError> {
+        let failed = |error: io::Error| no("/proc", "read", &error);
+        if !processes::is_anybody_elsewhere().map_err(failed)? {
+            return Ok(Vec::new());
+        }
+        self.places(lab, places)?.running().map_err(failed)
+    }
+
+    fn signal(&mut self, process: &Process, signal: i32) -> Result<(), EngineError> {
+        let named = Signal::from_named_raw(signal).ok_or(io::ErrorKind::InvalidInput);
+        named.map_err(io::Error::from).and_then(|signal| processes::signal(process, signal)).map_err(|error| {
+            no(
+                format!("{} (pid {}) in {}", process.command, process.process, process.place),
+                "pidfd_send_signal",
+                &error,
+            )
+        })
+    }
+}
+
+fn lock(lab: &LabName) -> Result<Option<folder::Locked>, EngineError> {
+    folder::lock(lab).map_err(|error| no(folder::lab(lab).display(), "flock", &error))
 }
 
 /// The file of a sysctl: names were checked when the file was read, and have dots only between their parts.

@@ -1,0 +1,459 @@
+//! What runs in the nodes of labs on the Linux kernel that this test runs on: programs, terminals, stopping and starting. In namespaces
+//! that the test makes for itself.
+
+#![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+#[path = "common/alone.rs"]
+mod alone;
+mod support;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Read as _;
+use std::os::fd::AsFd as _;
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+use cellblock::lab::{
+    self, Access, Applied, ApplyOptions, EngineKind, Exit, LabError, Probe, ProbeResult, RouteDoorKind, Site,
+    SiteOptions, Stream,
+};
+use cellblock::model::{LabName, Model, NodeName};
+use cellblock::plan::{Plan, render};
+use cellblock::terminal::{self, Pty};
+use libtest_mimic::{Failed, Trial};
+use rustix::termios::{Winsize, tcsetwinsize};
+use support::model;
+
+const NAME: &str = "living";
+
+fn main() -> ExitCode {
+    alone::run(|| {
+        let test = |name: &str, run: fn() -> Result<(), Failed>| Trial::test(name, run);
+        vec![
+            test("a_lab_without_commands_starts_no_process", no_process),
+            test("a_program_sees_its_node_alone", its_own_view),
+            test("what_a_program_leaves_behind_is_reaped_and_ends_with_the_node", daemons),
+            test("a_stopped_node_ends_politely_and_comes_back", stop_and_start),
+            test("what_hides_in_namespaces_of_its_own_ends_too", hidden),
+            test("nothing_survives_when_we_are_killed", killed),
+            test("a_terminal_has_job_control_and_a_size", on_a_terminal),
+            test("commands_of_the_file_are_run", commands),
+        ]
+    })
+}
+
+/// Two routers, joined, and a host on a switch; `settings` are those of `a`.
+fn lab(settings: &str) -> Model {
+    model(&format!(
+        "version: 1\nname: {NAME}\nrouting: auto\ntopology:\n  nodes:\n    n: {{ kind: switch }}\n    \
+         a: {{ kind: router, {settings} }}\n    b: {{ kind: router }}\n    c: {{ kind: host }}\n  links:\n    \
+         - {{ endpoints: [ \"a:eth0\", \"b:eth0\" ], ipv4: [ 10.0.0.1/24, 10.0.0.2/24 ] }}\n    \
+         - {{ endpoints: [ \"a:eth1\", n ], ipv4: [ 10.0.1.1/24, ~ ] }}\n    \
+         - {{ endpoints: [ \"c:eth0\", n ], ipv4: [ 10.0.1.2/24, ~ ] }}\n"
+    ))
+}
+
+fn name() -> LabName {
+    NAME.parse().unwrap()
+}
+
+fn node(name: &str) -> NodeName {
+    name.parse().unwrap()
+}
+
+/// A site of its own; whatever of the lab is left goes with it.
+struct World {
+    site: Option<Site>,
+    dir: tempfile::TempDir,
+}
+
+impl World {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let mut world = Self { site: None, dir };
+        world.reopen();
+        world
+    }
+
+    fn reopen(&mut self) {
+        if let Some(site) = self.site.take() {
+            site.close().unwrap();
+        }
+        let options = SiteOptions {
+            state_dir: self.dir.path().join("state"),
+            access: Access::Change,
+            route_door: RouteDoorKind::default(),
+            load_modules: false,
+            wait: Duration::ZERO,
+            holder: "a test".into(),
+            entropy: [7; 16],
+        };
+        self.site = Some(Site::open(EngineKind::Linux, options).unwrap());
+    }
+
+    fn site(&mut self) -> &mut Site {
+        self.site.as_mut().unwrap()
+    }
+
+    fn try_up(&mut self, model: &Model) -> Result<Plan, LabError> {
+        let plan = self.site().plan(model)?;
+        self.site().apply(&plan, Some(model), &ApplyOptions { timeout: None }, &mut |_| {})?;
+        Ok(plan)
+    }
+
+    fn up(&mut self, model: &Model) -> Plan {
+        let plan = self.try_up(model).unwrap_or_else(|error| panic!("{error:#?}"));
+        let again = self.site().plan(model).unwrap();
+        assert!(again.is_empty(), "the second plan is not empty:\n{}", render::text(&again));
+        plan
+    }
+
+    fn down(&mut self) {
+        let down = self.site().down(&name(), &ApplyOptions { timeout: None }, &mut |_| {});
+        down.unwrap_or_else(|error| panic!("{error:#?}"));
+        assert_eq!(residue(), Vec::<String>::new());
+    }
+
+    fn stop(&mut self, nodes: &[&str], grace: Duration) -> Applied {
+        let nodes: Vec<NodeName> = nodes.iter().map(|name| node(name)).collect();
+        let stopped = self.site().stop(&name(), &nodes, grace, &mut |_| {});
+        stopped.unwrap_or_else(|error| panic!("{error:#?}"))
+    }
+
+    fn start(&mut self, nodes: &[&str]) -> Plan {
+        let nodes: Vec<NodeName> = nodes.iter().map(|name| node(name)).collect();
+        self.site().start(&name(), &nodes, &mut |_| {}).unwrap_or_else(|error| panic!("{error:#?}")).1
+    }
+
+    /// Runs a command to its end: how it ended and what it wrote.
+    fn run(&mut self, at: &str, command: &[&str]) -> (Exit, String) {
+        let mut out = Vec::new();
+        let command: Vec<String> = command.iter().map(|word| (*word).to_owned()).collect();
+        let exit = self.site().exec(&name(), &node(at), &command, &mut |_, bytes| out.extend_from_slice(bytes));
+        (exit.unwrap_or_else(|error| panic!("{command:?}: {error:?}")), String::from_utf8(out).unwrap())
+    }
+
+    /// The same for a script that must succeed.
+    fn sh(&mut self, at: &str, script: &str) -> String {
+        let (exit, out) = self.run(at, &["sh", "-c", script]);
+        assert_eq!(exit, Exit::Code(0), "{script}: {out}");
+        out
+    }
+
+    fn reaches(&mut self, from: &str, to: &str) -> bool {
+        let probe = Probe {
+            from: node(from),
+            to: to.parse().unwrap(),
+            interface: None,
+            tries: 3,
+            timeout: Duration::from_secs(1),
+        };
+        let results = self.site().probe(&name(), &[probe]).unwrap();
+        matches!(results[..], [ProbeResult::Answered { .. }])
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.dir.path().join(name).to_str().unwrap().to_owned()
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if let Some(mut site) = self.site.take() {
+            let _ = site.down(&name(), &ApplyOptions { timeout: Some(Duration::from_secs(1)) }, &mut |_| {});
+        }
+    }
+}
+
+/// Living processes with that word among their arguments, wherever they are.
+fn with_argument(word: &str) -> BTreeSet<i32> {
+    let has = |process: &i32| {
+        let line = fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
+        line.split(|octet| *octet == 0).any(|argument| argument == word.as_bytes())
+    };
+    living().into_iter().filter(has).collect()
+}
+
+fn living() -> BTreeSet<i32> {
+    let number = |entry: fs::DirEntry| entry.file_name().to_str()?.parse().ok();
+    let all = fs::read_dir("/proc").unwrap().filter_map(|entry| number(entry.unwrap()));
+    let is_alive = |process: &i32| {
+        let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+        stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z') && !rest.starts_with('X'))
+    };
+    all.filter(is_alive).collect()
+}
+
+/// The first processes of nodes.
+fn keepers() -> BTreeSet<i32> {
+    let is_one = |process: &i32| {
+        fs::read_to_string(format!("/proc/{process}/comm")).is_ok_and(|name| name == "cellblock-init\n")
+    };
+    let own = |process: &i32| in_our_mounts(*process);
+    living().into_iter().filter(is_one).filter(own).collect()
+}
+
+/// Whether a process sees this test's own /run: tests of other programs may run beside this one.
+fn in_our_mounts(process: i32) -> bool {
+    let table = fs::read_to_string(format!("/proc/{process}/mountinfo")).unwrap_or_default();
+    table.lines().any(|line| line.split(' ').nth(4) == Some("/run/cellblock/living"))
+        && fs::read_link(format!("/proc/{process}/root/run/cellblock-test")).is_ok_and(|mark| mark == mark_of_test())
+}
+
+/// Says whose /run it is.
+fn mark_of_test() -> std::path::PathBuf {
+    let mark = Path::new("/run/cellblock-test");
+    if let Ok(found) = fs::read_link(mark) {
+        return found;
+    }
+    let own = std::path::PathBuf::from(format!("pid-{}", std::process::id()));
+    std::os::unix::fs::symlink(&own, mark).unwrap();
+    own
+}
+
+/// What is left of labs in this test's /run.
+fn residue() -> Vec<String> {
+    let mut left = Vec::new();
+    for folder in ["/run/cellblock", "/run/netns"] {
+        let entries = fs::read_dir(folder).into_iter().flatten();
+        left.extend(entries.map(|entry| entry.unwrap().path().display().to_string()));
+    }
+    left
+}
+
+/// Waits for something that comes by itself.
+#[track_caller]
+fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < Duration::from_secs(60), "{what} did not come");
+        std::thread::park_timeout(Duration::from_millis(10));
+    }
+}
+
+fn no_process() -> Result<(), Failed> {
+    mark_of_test();
+    let mut world = World::new();
+    let before = living();
+    world.up(&lab(""));
+    let after: BTreeSet<i32> =
+        living().difference(&before).copied().filter(|process| in_our_mounts(*process)).collect();
+    assert_eq!(after, BTreeSet::new());
+    assert!(!Path::new("/run/cellblock/living/init").exists());
+    world.down();
+    Ok(())
+}
+
+fn its_own_view() -> Result<(), Failed> {
+    let mut world = World::new();
+    let folder = "/etc/netns/living.a";
+    fs::create_dir_all(folder)?;
+    fs::write(format!("{folder}/hosts"), "10.9.9.9 only-here\n")?;
+    fs::write(format!("{folder}/no-such-file-in-etc"), "nothing to lie on\n")?;
+    world.up(&lab(""));
+    let own = world.sh("a", "cat /etc/hosts; ls /etc/no-such-file-in-etc 2>&1 || true");
+    fs::remove_dir_all(folder)?;
+    let _ = fs::remove_dir("/etc/netns");
+    assert!(own.starts_with("10.9.9.9 only-here\n") && own.contains("No such file"), "{own}");
+    assert!(!fs::read_to_string("/etc/hosts")?.contains("only-here"));
+
+    assert_eq!(world.sh("a", "ls /sys/class/net").split_whitespace().collect::<Vec<_>>(), ["eth0", "eth1", "lo"]);
+    // /proc is that of the node: its first process, the shell, ls.
+    let processes = world.sh("a", "cat /proc/1/comm; echo /proc/[0-9]*");
+    let (first, there) = processes.split_once('\n').unwrap();
+    assert_eq!((first, there.split_whitespace().count()), ("cellblock-init", 2), "{there}");
+    // Nothing of ours is open in it, and nothing of the test.
+    assert_eq!(world.sh("b", "ls /proc/1/fd | tr '\\n' ' '"), "0 1 2 ");
+    // What one program mounts the next one sees, and nobody else.
+    let at = world.path("at");
+    fs::create_dir(&at)?;
+    world.sh("a", &format!("mount -t tmpfs mine {at} && touch {at}/file"));
+    assert_eq!(world.sh("a", &format!("ls {at}")), "file\n");
+    assert_eq!(world.sh("b", &format!("ls {at}")), "");
+    assert!(!fs::read_to_string("/proc/self/mountinfo")?.contains(" mine "));
+
+    assert_eq!(world.run("a", &["sh", "-c", "exit 7"]).0, Exit::Code(7));
+    assert_eq!(world.run("a", &["sh", "-c", "kill -TERM $$"]).0, Exit::Signal(15));
+    let mut said = (String::new(), String::new());
+    let both = ["sh", "-c", "echo out; echo err >&2; pwd"].map(str::to_owned);
+    world.site().exec(&name(), &node("a"), &both, &mut |stream, bytes| {
+        let text = String::from_utf8_lossy(bytes);
+        match stream {
+            Stream::Out => said.0.push_str(&text),
+            Stream::Error => said.1.push_str(&text),
+        }
+    })?;
+    assert_eq!(said, ("out\n/\n".to_owned(), "err\n".to_owned()));
+    let not_run = |world: &mut World, program: &str| {
+        let command = [program.to_owned()];
+        world.site().exec(&name(), &node("a"), &command, &mut |_, _| {}).unwrap_err()
+    };
+    assert!(matches!(not_run(&mut world, "/nonexistent"), lab::ExecError::NotFound));
+    assert!(matches!(not_run(&mut world, "no-such-program"), lab::ExecError::NotFound));
+    assert!(matches!(not_run(&mut world, "/etc/passwd"), lab::ExecError::NotExecutable));
+    assert!(matches!(not_run(&mut world, "/etc"), lab::ExecError::NotExecutable));
+    world.down();
+    Ok(())
+}
+
+fn daemons() -> Result<(), Failed> {
+    let mut world = World::new();
+    world.up(&lab(""));
+    // It ends while what it left behind still holds its pipes.
+    let said = world.sh("a", "setsid sleep 77001 & echo begun");
+    assert_eq!(said, "begun\n");
+    wait_for("the daemon", || with_argument("77001").len() == 1);
+    // Its parent is the node's first process now, which leaves no zombies.
+    world.sh("a", "for i in 1 2 3; do (setsid sh -c 'exit 0' &) ; done");
+    wait_for("the end of the last orphan", || {
+        world.sh("a", "cat /proc/[0-9]*/stat 2>/dev/null || true").lines().all(|line| !line.contains(") Z "))
+    });
+    world.reopen();
+    assert_eq!(world.sh("a", "cat /proc/[0-9]*/comm 2>/dev/null | grep -c sleep"), "1\n");
+    let first = keepers();
+    assert_eq!(first.len(), 1);
+    world.sh("a", "true");
+    assert_eq!(keepers(), first);
+    world.down();
+    assert_eq!((with_argument("77001"), keepers()), (BTreeSet::new(), BTreeSet::new()));
+    Ok(())
+}
+
+fn stop_and_start() -> Result<(), Failed> {
+    let mut world = World::new();
+    let model = lab("");
+    world.up(&model);
+    assert!(world.reaches("c", "10.0.0.2"));
+    let told = world.path("told");
+    // One that takes SIGTERM as it is meant gets its time for it. (What it writes to a pipe that nobody reads would end it.)
+    let script = format!("trap \"echo told > {told}; exit\" TERM; touch {told}; while :; do sleep 0.1; done");
+    world.sh("a", &format!("setsid sh -c '{script}' x 77002 >/dev/null 2>&1 & "));
+    wait_for("the trap", || Path::new(&told).exists());
+    world.stop(&["a"], Duration::from_secs(60));
+    assert_eq!((fs::read_to_string(&told)?.as_str(), with_argument("77002")), ("told\n", BTreeSet::new()));
+    world.start(&["a"]);
+    // One that does not hear is killed.
+    fs::remove_file(&told)?;
+    world.sh(
+        "a",
+        &format!("setsid sh -c 'trap : TERM; touch {told}; while :; do sleep 1; done' x 77003 >/dev/null 2>&1 & "),
+    );
+    wait_for("the trap", || Path::new(&told).exists());
+    world.stop(&["a"], Duration::from_millis(300));
+    assert_eq!(with_argument("77003"), BTreeSet::new());
+    assert!(!Path::new("/run/netns/living.a").exists());
+    // As with a machine that is switched off: the neighbour's interface stays, with its address and without a carrier.
+    let neighbour = world.sh("b", "ip -br addr show eth0");
+    assert!(neighbour.contains("DOWN") && neighbour.contains("10.0.0.2/24"), "{neighbour}");
+    assert!(!world.reaches("c", "10.0.0.2"));
+    let plan = world.start(&["a"]);
+    assert!(plan.steps.iter().any(|planned| format!("{:?}", planned.step).contains("CreateNamespace")));
+    assert!(world.reaches("c", "10.0.0.2") && world.reaches("b", "10.0.1.2"));
+    assert!(world.site().plan(&model)?.is_empty());
+
+    // `up` brings stopped nodes back, whatever their neighbours are; `down` minds none.
+    world.stop(&["a", "c"], Duration::ZERO);
+    world.stop(&["b"], Duration::ZERO);
+    world.up(&model);
+    assert!(world.reaches("c", "10.0.0.2"));
+    world.stop(&["b"], Duration::ZERO);
+    world.down();
+    Ok(())
+}
+
+fn hidden() -> Result<(), Failed> {
+    let mut world = World::new();
+    world.up(&lab(""));
+    world.sh("a", "unshare --net setsid sleep 77004 & ");
+    world.sh("a", "unshare --net --pid --fork --kill-child=TERM setsid sleep 77005 & ");
+    wait_for("both", || with_argument("77004").len() == 1 && with_argument("77005").len() >= 1);
+    world.stop(&["a"], Duration::ZERO);
+    assert_eq!((with_argument("77004"), with_argument("77005")), (BTreeSet::new(), BTreeSet::new()));
+    world.start(&["a"]);
+    world.sh("a", "unshare --net setsid sleep 77006 & ");
+    wait_for("it", || with_argument("77006").len() == 1);
+    world.down();
+    assert_eq!(with_argument("77006"), BTreeSet::new());
+    Ok(())
+}
+
+/// A program that is killed leaves the lab to the next one, with everything that runs in it.
+fn killed() -> Result<(), Failed> {
+    let mut world = World::new();
+    world.up(&lab(""));
+    world.site.take().unwrap().close()?;
+    let state = world.path("state");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_cellblock"))
+        .args(["--engine", "linux", "--state-dir", &state, "exec", "a@living", "--", "sh", "-c"])
+        .arg("setsid sleep 77007 & echo begun; sleep 77008")
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let mut begun = [0; 6];
+    child.stdout.take().unwrap().read_exact(&mut begun)?;
+    wait_for("both", || with_argument("77007").len() == 1 && with_argument("77008").len() == 1);
+    child.kill()?;
+    child.wait()?;
+    world.reopen();
+    // The node is as it was, and what runs there still does.
+    assert_eq!(world.sh("a", "cat /proc/[0-9]*/comm 2>/dev/null | grep -c sleep"), "2\n");
+    world.down();
+    assert_eq!((with_argument("77007"), with_argument("77008")), (BTreeSet::new(), BTreeSet::new()));
+
+    // Its first process was killed by somebody: the next program gets a new one.
+    world.up(&lab(""));
+    world.sh("a", "setsid sleep 77009 & ");
+    let [first] = keepers().into_iter().collect::<Vec<_>>()[..] else { return Err("one first process".into()) };
+    rustix::process::kill_process(rustix::process::Pid::from_raw(first).unwrap(), rustix::process::Signal::KILL)?;
+    wait_for("its end", || with_argument("77009").is_empty() && keepers().is_empty());
+    assert_eq!(world.sh("a", "cat /proc/1/comm"), "cellblock-init\n");
+    world.down();
+    Ok(())
+}
+
+fn on_a_terminal() -> Result<(), Failed> {
+    let mut world = World::new();
+    world.up(&lab(""));
+    let pty = Pty::open(std::io::stdin().as_fd())?;
+    tcsetwinsize(pty.program_side(), Winsize { ws_row: 33, ws_col: 101, ws_xpixel: 0, ws_ypixel: 0 })?;
+    // Job control: ^C ends the job in front alone.
+    let command = ["sh", "-c", "trap : INT; stty size; set -m; sleep 77010 & sleep 77011; jobs; echo on; exit 3"];
+    let command = command.map(str::to_owned);
+    let program = world.site().start_program(&name(), &node("a"), &command, pty.program_side())?;
+    let ours = fs::File::from(pty.into_ours());
+    wait_for("the job in front", || with_argument("77011").len() == 1);
+    assert_eq!(rustix::io::write(&ours, b"\x03")?, 1);
+    let mut seen = String::new();
+    let mut buffer = [0; 1024];
+    wait_for("the end", || {
+        while let Ok(length @ 1..) = rustix::io::read(&ours, &mut buffer) {
+            seen.push_str(&String::from_utf8_lossy(&buffer[..length]));
+        }
+        terminal::ended_within(program.ended(), Duration::ZERO).unwrap()
+    });
+    assert!(seen.starts_with("33 101\r\n") && seen.contains("Running") && seen.contains("on\r\n"), "{seen}");
+    assert_eq!(program.wait()?, Exit::Code(3));
+    world.down();
+    assert_eq!(with_argument("77010"), BTreeSet::new());
+    Ok(())
+}
+
+fn commands() -> Result<(), Failed> {
+    let mut world = World::new();
+    let model = lab("exec: { linux: [ \"sh -c 'ip -br link show eth1'\", \"false\" ], freebsd: [ \"true\" ] }");
+    let plan = world.up(&model);
+    let mut said = String::new();
+    let failures = world.site().run_commands(&plan, &model, &mut |node, _, bytes| {
+        said.push_str(&format!("{node}: {}", String::from_utf8_lossy(bytes)));
+    })?;
+    assert!(said.starts_with("a: eth1"), "{said} {failures:?}");
+    let [failure] = &failures[..] else { return Err(format!("{failures:?}").into()) };
+    assert_eq!((failure.command.as_str(), failure.why.as_str()), ("false", "ended with status 1"));
+    world.stop(&["a"], Duration::ZERO);
+    let plan = world.start(&["a"]);
+    assert_eq!(world.site().run_commands(&plan, &model, &mut |_, _, _| {})?.len(), 1);
+    world.down();
+    Ok(())
+}
