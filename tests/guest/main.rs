@@ -14,6 +14,8 @@ mod outcome;
 #[path = "../support/picture.rs"]
 #[expect(dead_code, reason = "the simulator has more to show")]
 mod picture;
+mod roots;
+mod sweep;
 mod terminal;
 mod topologies;
 
@@ -30,6 +32,8 @@ struct Wanted {
     only: Vec<String>,
     filter: Option<String>,
     sizes: String,
+    /// State directories whose labs are to go, and nothing else is to be done.
+    sweep: Option<PathBuf>,
 }
 
 impl Wanted {
@@ -68,8 +72,13 @@ fn run(wanted: &Wanted) -> ExitCode {
 }
 
 fn arguments(mut given: impl Iterator<Item = String>) -> Result<Wanted, String> {
-    let mut wanted =
-        Wanted { results: PathBuf::from("results"), only: Vec::new(), filter: None, sizes: "64,128,256".to_owned() };
+    let mut wanted = Wanted {
+        results: PathBuf::from("results"),
+        only: Vec::new(),
+        filter: None,
+        sizes: "64,128,256".to_owned(),
+        sweep: None,
+    };
     while let Some(word) = given.next() {
         let mut value = || given.next().ok_or_else(|| format!("{word} wants a value"));
         match word.as_str() {
@@ -77,6 +86,7 @@ fn arguments(mut given: impl Iterator<Item = String>) -> Result<Wanted, String> 
             "--only" => wanted.only = value()?.split(',').map(str::to_owned).collect(),
             "--filter" => wanted.filter = Some(value()?),
             "--sizes" => wanted.sizes = value()?,
+            "--sweep" => wanted.sweep = Some(PathBuf::from(value()?)),
             other => return Err(format!("`{other}` is not known here")),
         }
     }
@@ -92,6 +102,9 @@ fn work<D: Doors + std::fmt::Debug + 'static>(
         println!("guest: not inside FreeBSD, nothing is done; `cargo xtask vm` carries this program there");
         return ExitCode::SUCCESS;
     }
+    if let Some(folder) = &wanted.sweep {
+        return if sweep::run(folder, doors) { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
     if let Err(error) = std::fs::create_dir_all(&wanted.results) {
         println!("guest: {}: {error}", wanted.results.display());
         return ExitCode::from(73);
@@ -106,6 +119,7 @@ fn work<D: Doors + std::fmt::Debug + 'static>(
     let mut suites: Vec<Suite> = Vec::new();
     if wanted.wants("topologies") {
         suites.push(topologies::run(wanted, doors));
+        suites.push(roots::run(wanted, doors));
     }
     if wanted.wants("shell") {
         suites.push(terminal::run(wanted));
