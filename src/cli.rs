@@ -67,9 +67,9 @@ pub struct Global {
 /// How addresses and routes reach a FreeBSD kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum RouteDoor {
-    /// Messages of netlink(4), many at once
+    /// Messages of netlink(4), many at once; where the kernel has none, the other
     Netlink,
-    /// Address ioctls and the routing socket
+    /// Address ioctls, the routing socket and the lists of sysctl(3)
     Rtsock,
 }
 
@@ -117,11 +117,11 @@ pub enum Verb {
     #[command(visible_alias = "destroy")]
     Down(TargetArgs),
     /// Make stopped nodes run again, with everything they had
-    Start(NodesArgs),
+    Start(StartArgs),
     /// End what runs in nodes and remove their jails; wires and files stay
     Stop(StopArgs),
     /// Stop nodes and start them again
-    Restart(StopArgs),
+    Restart(RestartArgs),
     /// Show a lab as the kernel holds it
     Inspect(InspectArgs),
     /// Run a command in a node
@@ -202,17 +202,36 @@ pub struct NodesArgs {
     /// The nodes, or NODE@LAB
     #[arg(value_name = "NODE", required = true)]
     pub nodes: Vec<String>,
+}
+
+/// Arguments of `start`.
+#[derive(Args, Clone, Debug)]
+pub struct StartArgs {
+    /// The nodes.
+    #[command(flatten)]
+    pub nodes: NodesArgs,
     /// Do not run the `exec` commands of the file
     #[arg(long)]
     pub no_exec: bool,
 }
 
-/// Arguments of `stop` and `restart`.
+/// Arguments of `stop`.
 #[derive(Args, Clone, Debug)]
 pub struct StopArgs {
     /// The nodes.
     #[command(flatten)]
     pub nodes: NodesArgs,
+    /// How long processes may take to end before they are killed, 10s if not given
+    #[arg(long, value_name = "TIME")]
+    pub grace: Option<String>,
+}
+
+/// Arguments of `restart`.
+#[derive(Args, Clone, Debug)]
+pub struct RestartArgs {
+    /// How the nodes are started again.
+    #[command(flatten)]
+    pub start: StartArgs,
     /// How long processes may take to end before they are killed, 10s if not given
     #[arg(long, value_name = "TIME")]
     pub grace: Option<String>,

@@ -69,6 +69,9 @@ fn nodes_stop_and_start_while_their_lab_is_up() {
     assert!(said.out.contains("\"done\": \"restarted\""), "{}", said.out);
     sandbox.run(&["test", "wire"]).expect(0);
     sandbox.run(&["plan", "wire.yaml", "--detailed-exitcode"]).expect(0);
+    let said = sandbox.run(&["stop", "a@wire", "--no-exec"]).expect(64);
+    assert!(said.err.contains("--no-exec"), "nothing is executed by it: {}", said.err);
+    sandbox.run(&["restart", "a@wire", "--no-exec"]).expect(0);
     for verb in ["start", "stop", "restart"] {
         sandbox.run(&[verb, "nobody@wire"]).expect(66);
         sandbox.run(&[verb, "a@nowhere"]).expect(66);

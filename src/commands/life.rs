@@ -7,7 +7,7 @@ use serde_json::json;
 use super::context::{Context, duration};
 use super::up::{Teller, run_commands, tell_notes};
 use super::{sight, site, target};
-use crate::cli::{Format, NodesArgs, StopArgs};
+use crate::cli::{Format, NodesArgs, RestartArgs, StartArgs, StopArgs};
 use crate::lab::{Access, Applied, CommandFailure, GRACE, Site};
 use crate::model::{LabName, NodeName};
 use crate::output::{Failure, Status, amount};
@@ -22,27 +22,29 @@ struct Doing {
     word: &'static str,
 }
 
-pub(super) fn start(context: &mut Context<'_>, args: &NodesArgs) -> Result<Status, Failure> {
-    run(context, args, Doing { stop: None, start: true, word: "started" })
+pub(super) fn start(context: &mut Context<'_>, args: &StartArgs) -> Result<Status, Failure> {
+    run(context, &args.nodes, args.no_exec, Doing { stop: None, start: true, word: "started" })
 }
 
 pub(super) fn stop(context: &mut Context<'_>, args: &StopArgs) -> Result<Status, Failure> {
-    run(context, &args.nodes, Doing { stop: Some(grace(args)?), start: false, word: "stopped" })
+    let stop = Some(grace(args.grace.as_deref())?);
+    run(context, &args.nodes, false, Doing { stop, start: false, word: "stopped" })
 }
 
-pub(super) fn restart(context: &mut Context<'_>, args: &StopArgs) -> Result<Status, Failure> {
-    run(context, &args.nodes, Doing { stop: Some(grace(args)?), start: true, word: "restarted" })
+pub(super) fn restart(context: &mut Context<'_>, args: &RestartArgs) -> Result<Status, Failure> {
+    let stop = Some(grace(args.grace.as_deref())?);
+    run(context, &args.start.nodes, args.start.no_exec, Doing { stop, start: true, word: "restarted" })
 }
 
-fn grace(args: &StopArgs) -> Result<Duration, Failure> {
-    args.grace.as_deref().map_or(Ok(GRACE), |text| duration("--grace", text))
+fn grace(given: Option<&str>) -> Result<Duration, Failure> {
+    given.map_or(Ok(GRACE), |text| duration("--grace", text))
 }
 
-fn run(context: &mut Context<'_>, args: &NodesArgs, doing: Doing) -> Result<Status, Failure> {
+fn run(context: &mut Context<'_>, args: &NodesArgs, no_exec: bool, doing: Doing) -> Result<Status, Failure> {
     let format = context.format(&[Format::Table, Format::Json, Format::Yaml])?;
     let (lab, nodes) = nodes_of(context, &args.nodes)?;
     let mut site = site::open(context, Some(&lab), Access::Change)?;
-    let outcome = change(&mut site, (&lab, &nodes), doing, args.no_exec, context);
+    let outcome = change(&mut site, (&lab, &nodes), doing, no_exec, context);
     let (applied, failures) = site::close(site, outcome)?;
     tell_notes(context.printer, &applied);
     let seconds = context.seconds();

@@ -31,7 +31,8 @@ pub fn decode<T: DeserializeOwned>(tree: &Tree, row: Option<&Note>, findings: &m
         };
         let wrong = Wrong::new(tree, error.path(), &error.inner().to_string());
         // A key that is missing because its value was wrong is no second error.
-        let consequence = taken_out.contains(&wrong.steps);
+        let consequence = taken_out.contains(&wrong.steps)
+            || wrong.instead.as_ref().is_some_and(|instead| taken_out.contains(instead));
         if !consequence {
             findings.push(with_row(wrong.diagnostic, row));
         }
@@ -69,6 +70,8 @@ struct Wrong {
     steps: String,
     /// An unknown key, which the path may or may not end in.
     key: Option<String>,
+    /// The path of the key that could stand in the place of a missing one.
+    instead: Option<String>,
     /// The path of the key that was probably meant by an unknown one: it is not missing.
     meant: Option<String>,
 }
@@ -83,12 +86,21 @@ impl Wrong {
             let known: Vec<_> = known.split('`').skip(1).step_by(2).collect();
             let around = steps.strip_suffix(&format!("/{key}")).unwrap_or(&steps);
             let meant = suggest::nearest(key, known.iter().copied()).map(|meant| format!("{around}/{meant}"));
-            return Self { diagnostic: unknown_key(key, &known, origin), steps, key: Some(key.to_owned()), meant };
+            return Self {
+                diagnostic: unknown_key(key, &known, origin),
+                steps,
+                key: Some(key.to_owned()),
+                instead: None,
+                meant,
+            };
         }
-        if let Some((key, _)) = quoted_after(message, "missing field ") {
+        if let Some((key, rest)) = quoted_after(message, "missing field ") {
+            let other = quoted_after(rest, " or ").map(|(other, _)| other);
+            let what = other.map_or_else(|| format!("`{key}`"), |other| format!("`{key}` or `{other}`"));
             let diagnostic =
-                Diagnostic::error(codes::MISSING_KEY, format!("`{key}` is missing here")).at(place.origin, "");
-            return Self { diagnostic, steps: self::steps(path, Some(key)), key: None, meant: None };
+                Diagnostic::error(codes::MISSING_KEY, format!("{what} is missing here")).at(place.origin, "");
+            let instead = other.map(|other| self::steps(path, Some(other)));
+            return Self { diagnostic, steps: self::steps(path, Some(key)), key: None, instead, meant: None };
         }
         let origin = if place.is_null() { key_origin } else { place.origin };
         let diagnostic = match message.strip_prefix("invalid type: ").and_then(|rest| rest.split_once(", expected ")) {
@@ -100,7 +112,7 @@ impl Wrong {
             }
             None => bad_value(message, origin),
         };
-        Self { diagnostic, steps, key: None, meant: None }
+        Self { diagnostic, steps, key: None, instead: None, meant: None }
     }
 }
 

@@ -304,7 +304,7 @@ impl<'de> Deserialize<'de> for RootFs {
                         Ok(RootFs(model::RootFs::Layered { base: base.0, rw }))
                     }
                     (None, Some(zfs), None) => Ok(RootFs(model::RootFs::Zfs(zfs.0))),
-                    (None, None, _) => Err(de::Error::missing_field("base")),
+                    (None, None, _) => Err(de::Error::custom("missing field `base` or `zfs`")),
                     _ => Err(de::Error::custom("`rootfs` has `base` (with `rw`) or `zfs`, not both")),
                 }
             }
