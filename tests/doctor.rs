@@ -104,7 +104,7 @@ fn a_good_host_lacks_nothing() {
 #[test]
 fn each_lack_is_told_with_what_to_do() {
     use Standing::{Limited, Missing};
-    let jailed = || Bent::host().with("security.jail.jailed", 1);
+    let jailed = || Bent::host().with("security.jail.jailed", 1).with("security.jail.vnet", 1);
     let (mut user, mut silent) = (Bent::host(), Bent::host());
     user.root = false;
     silent.netlink = false;

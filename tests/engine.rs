@@ -62,6 +62,52 @@ fn comes_and_goes(yaml: &str) {
     }
 }
 
+/// A kernel that has no netlink(4).
+fn without_netlink(means: RouteMeans) -> World {
+    let mut world = World::new(means);
+    world.machine.doors.kernel.host.has_netlink = false;
+    world
+}
+
+#[test]
+fn a_kernel_without_netlink_is_served_by_the_routing_socket_and_sysctl() {
+    for (yaml, means) in [
+        (MIXED, RouteMeans::Rtsock),
+        (SELF, RouteMeans::Rtsock),
+        (MIXED, RouteMeans::Netlink),
+        (SELF, RouteMeans::Netlink),
+    ] {
+        let model = model(yaml);
+        let mut world = without_netlink(means);
+        let before = picture(&mut world.machine.doors);
+        world.up(&model);
+        let changed = yaml.replace("10.0.0.3/16", "10.0.0.4/16").replace("10.9.0.0/16", "10.8.0.0/16");
+        world.up(&support::model(&changed));
+        world.up(&model);
+        world.down(&model.lab);
+        assert_eq!(picture(&mut world.machine.doors), before, "{means:?}");
+    }
+}
+
+#[test]
+fn both_doors_see_the_same() {
+    for yaml in [MIXED, SELF] {
+        let model = model(yaml);
+        let mut world = World::new(RouteMeans::Netlink);
+        world.up(&model);
+        let mut seen = [RouteMeans::Netlink, RouteMeans::Rtsock].map(|means| {
+            world.machine.settings.means = means;
+            world.labs().observe(&model.lab).unwrap()
+        });
+        for interface in seen.iter_mut().flat_map(|seen| seen.interfaces.values_mut()).flat_map(|of| of.values_mut()) {
+            // What made a loopback interface the groups of the cloners that matter do not say.
+            interface.cloner = interface.cloner.take().filter(|cloner| &**cloner != "lo");
+        }
+        let [netlink, rtsock] = seen;
+        assert_eq!(netlink, rtsock);
+    }
+}
+
 fn two(link: &str, kinds: &str) -> String {
     format!("version: 1\nname: two\ntopology:\n  nodes:\n{kinds}\n  links:\n    - {{ {link} }}\n")
 }

@@ -54,8 +54,14 @@ fn settings() -> Settings {
 
 impl World {
     fn up() -> Self {
+        Self::up_on(true)
+    }
+
+    /// On a kernel with or without netlink(4).
+    fn up_on(netlink: bool) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut doors = SimDoors::new(Kernel::boot(1));
+        doors.kernel.host.has_netlink = netlink;
         let before = picture(&mut doors);
         let machine = Machine { doors, settings: settings() };
         let records = Records::new(dir.path());
@@ -185,7 +191,15 @@ fn a_jail_outside_of_the_lab_may_have_them_too() {
 
 #[test]
 fn several_that_come_home_with_one_name_are_told_apart() {
-    let mut world = World::up();
+    told_apart(World::up());
+}
+
+#[test]
+fn several_that_come_home_with_one_name_are_told_apart_without_netlink() {
+    told_apart(World::up_on(false));
+}
+
+fn told_apart(mut world: World) {
     let (web, db) = (world.attach("web").unwrap(), world.attach("db").unwrap());
     let jails = [world.run_jail("one", &web, "eth0"), world.run_jail("two", &db, "eth0")];
     for jid in jails {

@@ -1,5 +1,5 @@
 //! Every file of `topologies/` through its whole life: validated, planned, up, checked, planned again, down, and a
-//! kernel as empty as before. Once through the library and once as separate processes, as on a kernel.
+//! kernel as empty as before. Through the library, over both route doors, and as separate processes, as on a kernel.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -30,7 +30,9 @@ fn main() {
             let file = file.clone();
             trials.push(Trial::test(format!("{name}::processes"), move || as_processes(&file)));
         }
-        trials.push(Trial::test(format!("{name}::library"), move || as_calls(&file)));
+        let again = file.clone();
+        trials.push(Trial::test(format!("{name}::library"), move || as_calls(&file, true)));
+        trials.push(Trial::test(format!("{name}::without_netlink"), move || as_calls(&again, false)));
     }
     trials.push(Trial::test("all_twelve_are_here", all_twelve_are_here));
     libtest_mimic::run(&Arguments::from_args(), trials).exit();
@@ -80,11 +82,11 @@ fn load(file: &Path) -> Result<Model, Failed> {
     Ok(model)
 }
 
-fn open(state_dir: &Path) -> Result<Site, Failed> {
+fn open(state_dir: &Path, netlink: bool) -> Result<Site, Failed> {
     let options = SiteOptions {
         state_dir: state_dir.to_owned(),
         access: Access::Change,
-        route_door: RouteDoorKind::default(),
+        route_door: if netlink { RouteDoorKind::Netlink } else { RouteDoorKind::Rtsock },
         load_modules: false,
         wait: Duration::ZERO,
         holder: "a test".into(),
@@ -93,25 +95,29 @@ fn open(state_dir: &Path) -> Result<Site, Failed> {
     Ok(Site::open(EngineKind::Sim, options)?)
 }
 
-fn as_calls(file: &Path) -> Result<(), Failed> {
+/// Over netlink, or over the other door on a kernel that has no netlink.
+fn as_calls(file: &Path, netlink: bool) -> Result<(), Failed> {
     let model = load(file)?;
     let state = tempfile::tempdir()?;
     let options = ApplyOptions { timeout: None };
+    let mut kernel = Kernel::boot(1);
+    kernel.host.has_netlink = netlink;
+    persist::save(&kernel, &state.path().join("sim.kernel"))?;
 
-    let mut site = open(state.path())?;
+    let mut site = open(state.path(), netlink)?;
     let plan = site.plan(&model)?;
     require(!plan.is_empty(), || "the first plan is empty".into())?;
     let applied = site.apply(&plan, Some(&model), &options, &mut |_| {})?;
     assert_eq!((applied.nodes, applied.links), (model.nodes.len(), model.links.len()));
     site.close()?;
 
-    let mut site = open(state.path())?;
+    let mut site = open(state.path(), netlink)?;
     run_checks(&mut site, &model)?;
     let again = site.plan(&model)?;
     require(again.is_empty(), || format!("the second plan is not empty:\n{}", cellblock::plan::render::text(&again)))?;
     site.close()?;
 
-    let mut site = open(state.path())?;
+    let mut site = open(state.path(), netlink)?;
     site.down(&model.lab, &options, &mut |_| {})?;
     require(site.labs()?.is_empty(), || "the lab is still remembered".into())?;
     site.close()?;

@@ -2,6 +2,8 @@
 //!
 //! Its constants are not netlink's: `RTA_GATEWAY` is bit 2 here and attribute 5 there.
 
+pub mod list;
+
 use std::net::IpAddr;
 
 use zerocopy::little_endian::{I32, U16, U32, U64};

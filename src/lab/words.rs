@@ -73,8 +73,24 @@ fn from_engine(kind: LabErrorKind, error: EngineError) -> LabError {
     failure.object = known(error.object);
     failure.call = known(error.call);
     failure.errno = error.errno;
-    failure.hint = error.hint;
+    failure.hint = error.hint.or_else(|| error.errno.and_then(usual_remedy).map(str::to_owned));
     failure
+}
+
+/// What helps against a refusal that can come from any call.
+fn usual_remedy(errno: Errno) -> Option<&'static str> {
+    Some(match errno {
+        Errno::EPERM | Errno::EACCES => {
+            "only root may do this, and inside a jail only what that jail may: `doctor` says what is missing"
+        }
+        Errno::ENOBUFS | Errno::ENOMEM => {
+            "the kernel has no room for it: raise `kern.ipc.maxsockbuf` (a list of nodes comes in one piece), or look at its memory"
+        }
+        Errno::EMFILE | Errno::ENFILE => {
+            "too many descriptors are open: `ulimit -n` and `kern.maxfiles` raise the limits"
+        }
+        _ => return None,
+    })
 }
 
 /// What is said of a failure after which everything is as before.

@@ -8,20 +8,17 @@ use std::net::IpAddr;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
-use super::control::{Caller, ioctl, netlink, rtsock, sysctl};
+use super::control::{Caller, ioctl, netlink, route_list, rtsock, sysctl};
 use super::kernel::{Kernel, VnetId};
 use super::sockets::{Protocol, SockId, Socket};
 use super::{host, jail, netgraph, programs, stack};
+use crate::abi::ioctl::request_name;
 use crate::abi::{Errno, IoctlArgument, JailParam};
 use crate::engine::freebsd::doors::{
     Actor, ExecuteError, Exit, FileDoor, FileRefusal, Helper, HostDoor, IoctlDoor, JailDoor, JailRefusal, Jid,
     MountOption, MountPoint, NetgraphDoor, ProbeDoor, Process, RctlCall, ResourceDoor, RouteDoor, Running, Sock,
     SocketDoor, SocketKind, Stream, ZfsAnswer,
 };
-
-/// What SO_RCVBUF of a netgraph socket is raised to: the most that FreeBSD 15 grants with its default
-/// `kern.ipc.maxsockbuf` (`sys/sys/sockbuf.h:65`).
-const NETGRAPH_BUFFER: usize = 7_456_540;
 
 /// A simulated kernel behind the doors of the FreeBSD engine.
 #[derive(Debug)]
@@ -32,6 +29,10 @@ pub struct SimDoors {
     next_helper: u64,
     /// How many descriptors our process may have open (`RLIMIT_NOFILE`): one for each socket, and two for each helper.
     pub most_descriptors: usize,
+    /// Whether our process is root.
+    pub root: bool,
+    /// The jail our process is in; [`jail::HOST`] is none.
+    pub jail: i32,
 }
 
 /// A helper: a process in a jail, with a socket of its own.
@@ -46,7 +47,14 @@ impl SimDoors {
     /// The doors of a kernel, with no helper and no socket.
     #[must_use]
     pub fn new(kernel: Kernel) -> Self {
-        Self { kernel, helpers: BTreeMap::new(), next_helper: 1, most_descriptors: usize::MAX }
+        Self {
+            kernel,
+            helpers: BTreeMap::new(),
+            next_helper: 1,
+            most_descriptors: usize::MAX,
+            root: true,
+            jail: jail::HOST,
+        }
     }
 
     /// Ends every helper, closes every socket and gives the kernel back, as the end of our process would.
@@ -69,10 +77,34 @@ impl SimDoors {
         if open.saturating_add(more) > self.most_descriptors { Err(Errno::EMFILE) } else { Ok(()) }
     }
 
+    /// priv_check(9) of our process.
+    fn privileged(&self) -> Result<(), Errno> {
+        if self.root { Ok(()) } else { Err(Errno::EPERM) }
+    }
+
+    /// The same for what no process in a jail may do, root or not (`sys/kern/kern_jail.c`, prison_priv_check).
+    fn privileged_on_the_host(&self) -> Result<(), Errno> {
+        self.privileged()?;
+        if self.jail == jail::HOST { Ok(()) } else { Err(Errno::EPERM) }
+    }
+
+    /// The same for what concerns a network stack: a jail may do it with its own.
+    fn privileged_on_its_network(&self) -> Result<(), Errno> {
+        self.privileged()?;
+        let own = self.jail == jail::HOST || self.kernel.jails.get(self.jail).is_some_and(|jail| jail.owns_vnet);
+        if own { Ok(()) } else { Err(Errno::EPERM) }
+    }
+
+    /// Our process, by its jail and network stack.
+    fn ourselves(&self) -> Caller {
+        let vnet = jail::vnet_of(&self.kernel, self.jail).unwrap_or(VnetId::HOST);
+        Caller { vnet, jail: self.jail }
+    }
+
     /// Who makes a call.
     fn caller(&self, actor: Actor) -> Result<Caller, Errno> {
         match actor {
-            Actor::Host => Ok(Caller::HOST),
+            Actor::Host => Ok(self.ourselves()),
             Actor::Helper(helper) => {
                 let attached = self.helpers.get(&helper).ok_or(Errno::ESRCH)?;
                 Ok(Caller { vnet: attached.vnet, jail: attached.jid })
@@ -81,6 +113,9 @@ impl SimDoors {
     }
 
     fn open_socket(&mut self, caller: Caller, kind: SocketKind) -> Result<SockId, Errno> {
+        if kind == SocketKind::Netlink && !self.kernel.host.has_netlink {
+            return Err(Errno::EAFNOSUPPORT);
+        }
         let sock = SockId(self.kernel.sockets.next);
         self.kernel.sockets.next += 1;
         let protocol = match kind {
@@ -98,7 +133,8 @@ impl SimDoors {
             jail::hold(&mut self.kernel, jid)?;
         }
         if kind == SocketKind::Netgraph {
-            netgraph::set_receive_buffer(&mut self.kernel, sock, NETGRAPH_BUFFER)?;
+            let most = self.kernel.host.most_buffer;
+            netgraph::set_receive_buffer(&mut self.kernel, sock, most)?;
         }
         Ok(sock)
     }
@@ -121,6 +157,11 @@ impl SimDoors {
     }
 }
 
+/// Whether an ioctl only asks: the kernel names those that do `SIOCG…`, and bridges answer anybody.
+fn is_question(request: u32) -> bool {
+    request_name(request).is_some_and(|name| name.starts_with("SIOCG") || name == "SIOCIFGCLONERS")
+}
+
 fn id(sock: Sock) -> SockId {
     SockId(sock.0)
 }
@@ -128,6 +169,12 @@ fn id(sock: Sock) -> SockId {
 impl SocketDoor for SimDoors {
     fn open(&mut self, actor: Actor, kind: SocketKind) -> Result<Sock, Errno> {
         let caller = self.caller(actor)?;
+        match kind {
+            SocketKind::Netgraph => self.privileged_on_its_network()?,
+            // Raw sockets are another matter inside a jail; ours are for stacks of their own.
+            SocketKind::Icmp | SocketKind::Icmp6 => self.privileged_on_its_network()?,
+            SocketKind::Inet | SocketKind::Inet6 | SocketKind::Netlink | SocketKind::Route => {}
+        }
         self.room_for(1)?;
         self.open_socket(caller, kind).map(|sock| Sock(sock.0))
     }
@@ -174,11 +221,20 @@ impl RouteDoor for SimDoors {
         *buffer = datagram;
         Ok(true)
     }
+
+    fn route_list(&mut self, actor: Actor, name: &[i32]) -> Result<Vec<u8>, Errno> {
+        let caller = self.caller(actor)?;
+        route_list::read(&self.kernel, caller, name)
+    }
 }
 
 impl IoctlDoor for SimDoors {
     fn ioctl(&mut self, sock: Sock, request: u32, argument: &mut IoctlArgument) -> Result<(), Errno> {
-        let result = ioctl::ioctl(&mut self.kernel, Caller::HOST, id(sock), request, argument);
+        if !is_question(request) {
+            self.privileged_on_its_network()?;
+        }
+        let caller = self.ourselves();
+        let result = ioctl::ioctl(&mut self.kernel, caller, id(sock), request, argument);
         self.finish();
         result
     }
@@ -194,20 +250,22 @@ impl IoctlDoor for SimDoors {
 
 impl JailDoor for SimDoors {
     fn jail_set(&mut self, params: &[JailParam], flags: i32) -> Result<Jid, JailRefusal> {
-        let result = jail::set(&mut self.kernel, jail::HOST, params, flags).map(Jid);
+        self.privileged().map_err(|errno| JailRefusal { errno, message: String::new() })?;
+        let result = jail::set(&mut self.kernel, self.jail, params, flags).map(Jid);
         self.finish();
         result
     }
 
     fn jail_get(&mut self, params: &mut [JailParam], flags: i32) -> Result<Jid, JailRefusal> {
-        jail::get(&self.kernel, jail::HOST, params, flags).map(Jid)
+        jail::get(&self.kernel, self.jail, params, flags).map(Jid)
     }
 
     fn jail_remove(&mut self, jid: Jid) -> Result<(), Errno> {
+        self.privileged()?;
         // Its processes are killed first; a helper's sockets go with it.
         let doomed = |attached: &Attached| attached.jid == jid.0 || self.kernel.jails.is_below(attached.jid, jid.0);
         let killed: Vec<Helper> = self.helpers.iter().filter(|(_, a)| doomed(a)).map(|(helper, _)| *helper).collect();
-        let result = jail::remove(&mut self.kernel, jail::HOST, jid.0);
+        let result = jail::remove(&mut self.kernel, self.jail, jid.0);
         if result.is_ok() {
             for helper in killed {
                 self.helper_end(helper);
@@ -218,7 +276,8 @@ impl JailDoor for SimDoors {
     }
 
     fn helper_start(&mut self, jid: Jid) -> Result<Helper, Errno> {
-        let vnet = self.kernel.jails.live_below(jid.0, jail::HOST).ok_or(Errno::EINVAL)?.vnet;
+        self.privileged()?;
+        let vnet = self.kernel.jails.live_below(jid.0, self.jail).ok_or(Errno::EINVAL)?.vnet;
         self.room_for(2)?;
         jail::hold(&mut self.kernel, jid.0)?;
         let sock = self.open_socket(Caller { vnet, jail: jid.0 }, SocketKind::Inet)?;
@@ -271,15 +330,21 @@ impl HostDoor for SimDoors {
     }
 
     fn sysctl_set(&mut self, actor: Actor, name: &str, value: &[u8]) -> Result<(), Errno> {
+        self.privileged()?;
         let caller = self.caller(actor)?;
         sysctl::set(&mut self.kernel, caller, name, value)
     }
 
     fn is_root(&mut self) -> bool {
-        true
+        self.root
     }
 
     fn load_module(&mut self, name: &str) -> Result<(), Errno> {
+        // `sys/kern/kern_linker.c:1207`: the level first, then PRIV_KLD_LOAD, which no jail grants.
+        if jail::securelevel(&self.kernel, self.jail) > 0 {
+            return Err(Errno::EPERM);
+        }
+        self.privileged_on_the_host()?;
         if name == "netgraph" || name.starts_with("ng_") {
             return netgraph::load_module(&mut self.kernel, name);
         }
@@ -340,6 +405,7 @@ impl FileDoor for SimDoors {
     }
 
     fn mount(&mut self, options: &[MountOption], flags: i32) -> Result<(), FileRefusal> {
+        self.privileged_on_the_host().map_err(|errno| FileRefusal { errno, message: String::new() })?;
         host::mount(&mut self.kernel, options, flags)
     }
 
@@ -364,6 +430,7 @@ impl FileDoor for SimDoors {
     }
 
     fn devfs_ioctl(&mut self, request: u32, argument: &mut [u8]) -> Result<(), Errno> {
+        self.privileged_on_the_host()?;
         host::devfs_ioctl(&mut self.kernel, request, argument)
     }
 
@@ -374,6 +441,7 @@ impl FileDoor for SimDoors {
 
 impl ResourceDoor for SimDoors {
     fn rctl(&mut self, call: RctlCall, rule: &str) -> Result<String, Errno> {
+        self.privileged_on_the_host()?;
         host::rctl(&mut self.kernel, call, rule)
     }
 
@@ -382,6 +450,7 @@ impl ResourceDoor for SimDoors {
     }
 
     fn cpuset_set(&mut self, jid: Jid, mask: &[u8]) -> Result<(), Errno> {
+        self.privileged()?;
         host::cpuset_set(&mut self.kernel, jid.0, mask)
     }
 

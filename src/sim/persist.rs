@@ -16,7 +16,7 @@ use super::Kernel;
 const MAGIC: &[u8] = b"cellblock simulated kernel ";
 
 /// Changes whenever the layout of anything in [`Kernel`] does.
-const VERSION: &[u8] = b"3\n";
+const VERSION: &[u8] = b"4\n";
 
 /// The octets of a SHA-256.
 const DIGEST: usize = 32;

@@ -37,6 +37,8 @@ topics! {
 struct Wanted {
     /// The kernel underneath instead of the simulated one.
     kernel: bool,
+    /// No netlink socket is to be opened.
+    without_netlink: bool,
     list: bool,
     /// Every fact by its name, not only those that do not hold.
     names: bool,
@@ -62,7 +64,8 @@ fn main() -> ExitCode {
         }
         return ExitCode::SUCCESS;
     }
-    let report = if wanted.kernel { on_this_kernel(&topics) } else { Ok(on_the_simulator(&topics)) };
+    let report =
+        if wanted.kernel { on_this_kernel(&topics, !wanted.without_netlink) } else { Ok(on_the_simulator(&topics)) };
     match report {
         Ok(report) => finish(&report, &wanted),
         Err(why) => ends(&why),
@@ -81,6 +84,7 @@ fn arguments(given: impl Iterator<Item = String>) -> Result<Wanted, String> {
     while let Some(word) = given.next() {
         match word.as_str() {
             "--kernel" => wanted.kernel = true,
+            "--without-netlink" => wanted.without_netlink = true,
             "--list" => wanted.list = true,
             "--names" => wanted.names = true,
             "--json" => wanted.json = Some(given.next().ok_or("--json wants a file")?),
@@ -113,7 +117,10 @@ fn on_the_simulator(topics: &[Topic]) -> Report {
     for topic in topics {
         let mut doors = SimDoors::new(Kernel::boot(1));
         let stacks = doors.kernel.vnets.len();
-        run::topic(&mut doors, topic, &mut report, &mut |_| {});
+        run::topic(&mut doors, topic, true, &mut report, &mut |_| {});
+        // Nothing may notice that netlink is not there.
+        doors.kernel.host.has_netlink = false;
+        run::topic(&mut doors, topic, false, &mut report, &mut |_| {});
         let left = doors.kernel.vnets.len();
         let wrong = (left != stacks).then(|| format!("{left} network stacks instead of {stacks}"));
         report.verdicts.push(run::Verdict { name: format!("{}: no network stack is left", topic.name), wrong });
@@ -122,17 +129,17 @@ fn on_the_simulator(topics: &[Topic]) -> Report {
 }
 
 #[cfg(target_os = "freebsd")]
-fn on_this_kernel(topics: &[Topic]) -> Result<Report, String> {
+fn on_this_kernel(topics: &[Topic], netlink: bool) -> Result<Report, String> {
     let mut report = Report::default();
     for topic in topics {
         let mut doors = cellblock::engine::freebsd::sys::KernelDoors::new();
-        run::topic(&mut doors, topic, &mut report, &mut |title| println!("# {title}"));
+        run::topic(&mut doors, topic, netlink, &mut report, &mut |title| println!("# {title}"));
     }
     Ok(report)
 }
 
 #[cfg(not(target_os = "freebsd"))]
-fn on_this_kernel(_: &[Topic]) -> Result<Report, String> {
+fn on_this_kernel(_: &[Topic], _: bool) -> Result<Report, String> {
     Err("--kernel: this program was not built for FreeBSD".to_owned())
 }
 

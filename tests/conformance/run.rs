@@ -39,8 +39,8 @@ impl Report {
     }
 }
 
-/// Every script of a topic by every door it is for.
-pub fn topic<D: Doors>(doors: &mut D, topic: &Topic, report: &mut Report, told: &mut dyn FnMut(&str)) {
+/// Every script of a topic by every door it is for; those that need netlink(4) only if it is to be used.
+pub fn topic<D: Doors>(doors: &mut D, topic: &Topic, netlink: bool, report: &mut Report, told: &mut dyn FnMut(&str)) {
     for module in &topic.needs {
         if !doors.has_module(module)
             && let Err(errno) = doors.load_module(module)
@@ -51,6 +51,8 @@ pub fn topic<D: Doors>(doors: &mut D, topic: &Topic, report: &mut Report, told: 
     }
     for script in &topic.scripts {
         let means: &[(Means, &str)] = match script.doors {
+            _ if !netlink && !script.needs_netlink() => &[(Means::Rtsock, " [no netlink]")],
+            _ if !netlink => &[],
             RouteDoors::None => &[(Means::Netlink, "")],
             RouteDoors::Both => &[(Means::Netlink, " [netlink]"), (Means::Rtsock, " [rtsock]")],
             RouteDoors::Netlink => &[(Means::Netlink, " [netlink]")],
@@ -59,14 +61,14 @@ pub fn topic<D: Doors>(doors: &mut D, topic: &Topic, report: &mut Report, told: 
         for (means, suffix) in means {
             let title = format!("{}/{}{suffix}", topic.name, script.name);
             told(&title);
-            one(doors, script, *means, &title, report);
+            one(doors, script, (*means, netlink), &title, report);
         }
     }
 }
 
 /// One script; afterwards the kernel must be as it was.
-fn one<D: Doors>(doors: &mut D, script: &Script, means: Means, title: &str, report: &mut Report) {
-    let before = picture::host_picture(doors);
+fn one<D: Doors>(doors: &mut D, script: &Script, (means, netlink): (Means, bool), title: &str, report: &mut Report) {
+    let before = picture::host_picture_by(doors, netlink);
     let mut world = World::new(doors, means);
     world.before = before.clone();
     let mut broken = None;
@@ -88,24 +90,24 @@ fn one<D: Doors>(doors: &mut D, script: &Script, means: Means, title: &str, repo
         }
     }
     world.close();
-    let after = settled(doors, &before);
+    let after = settled(doors, &before, netlink);
     let mut wrong = broken;
     if after != before {
         let differs = difference(&before, &after);
         wrong = Some(wrong.map_or(differs.clone(), |why| format!("{why}; {differs}")));
-        clean(doors, &before);
+        clean(doors, &before, netlink);
     }
     let name = format!("{title}: leaves the kernel as it was");
     report.verdicts.push(Verdict { name, wrong });
 }
 
 /// The kernel once what goes by itself is gone.
-fn settled<D: Doors>(doors: &mut D, before: &[String]) -> Vec<String> {
-    let mut after = picture::host_picture(doors);
+fn settled<D: Doors>(doors: &mut D, before: &[String], netlink: bool) -> Vec<String> {
+    let mut after = picture::host_picture_by(doors, netlink);
     let started = doors.now();
     while after != before && doors.now().saturating_sub(started) < PATIENCE {
         doors.wait(Duration::from_millis(20), &[]);
-        after = picture::host_picture(doors);
+        after = picture::host_picture_by(doors, netlink);
     }
     after
 }
@@ -117,11 +119,11 @@ pub fn difference(before: &[String], after: &[String]) -> String {
 }
 
 /// Removes what a script left, so that the next one is not judged by it.
-fn clean<D: Doors>(doors: &mut D, before: &[String]) {
+fn clean<D: Doors>(doors: &mut D, before: &[String], netlink: bool) {
     let mut world = World::new(doors, Means::Netlink);
     world.before = before.to_vec();
     for (verb, prefix) in [("jail_remove", "jail "), ("ng shutdown", "node "), ("destroy", "interface ")] {
-        let now = picture::host_picture(world.doors);
+        let now = picture::host_picture_by(world.doors, netlink);
         for line in now.iter().filter(|line| !before.contains(line)) {
             let Some(object) = line.strip_prefix(prefix).and_then(|rest| rest.split_whitespace().next()) else {
                 continue;

@@ -28,6 +28,15 @@ pub enum RouteDoors {
     Rtsock,
 }
 
+impl Script {
+    /// Whether it cannot be carried out without netlink(4).
+    pub fn needs_netlink(&self) -> bool {
+        let is = |line: &Line, at: usize, text: &str| line.words.get(at).is_some_and(|word| word.text == text);
+        let asks = |line: &Line| is(line, 0, "nl") || (is(line, 0, "hold") && is(line, 1, "netlink"));
+        self.doors == RouteDoors::Netlink || self.lines.iter().any(asks)
+    }
+}
+
 /// One operation, and what must come of it.
 #[derive(Debug)]
 pub struct Line {

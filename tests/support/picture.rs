@@ -4,8 +4,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use cellblock::abi::Errno;
 use cellblock::abi::devfs::DEVFSIO_SGETNEXT;
+use cellblock::abi::ioctl::interface;
+use cellblock::abi::rtsock::list;
+use cellblock::abi::{Errno, InterfaceName};
 use cellblock::engine::freebsd::doors::{Actor, Doors, JAIL_DYING, JailParam, RctlCall, Sock, SocketKind};
 use cellblock::netlink::{Answer, Dialect, Requests, reply};
 use cellblock::sim::SimDoors;
@@ -21,9 +23,21 @@ pub fn picture(doors: &mut SimDoors) -> Vec<String> {
 
 /// Lines that are equal if and only if nothing of note differs on the host of any kernel.
 pub fn host_picture<D: Doors>(doors: &mut D) -> Vec<String> {
+    host_picture_by(doors, true)
+}
+
+/// The same, and without netlink(4) if it must not be used or is not there.
+pub fn host_picture_by<D: Doors>(doors: &mut D, netlink: bool) -> Vec<String> {
     let mut lines = Vec::new();
     jails(doors, &mut lines);
-    stack(doors, &mut lines);
+    let sock = if netlink { doors.open(Actor::Host, SocketKind::Netlink) } else { Err(Errno::EAFNOSUPPORT) };
+    match sock {
+        Ok(sock) => stack(doors, sock, &mut lines),
+        Err(errno) => {
+            assert_eq!(errno, Errno::EAFNOSUPPORT);
+            listed_stack(doors, &mut lines);
+        }
+    }
     netgraph(doors, &mut lines);
     for name in ["net.inet.ip.forwarding", "net.inet6.ip6.forwarding", "net.inet.ip.ttl", "net.inet6.ip6.dad_count"] {
         lines.push(format!("{name} {:?}", doors.sysctl_get(Actor::Host, name)));
@@ -54,8 +68,34 @@ fn jails<D: Doors>(doors: &mut D, lines: &mut Vec<String>) {
     }
 }
 
-fn stack<D: Doors>(doors: &mut D, lines: &mut Vec<String>) {
-    let sock = doors.open(Actor::Host, SocketKind::Netlink).unwrap();
+/// Interfaces, addresses and routes without netlink.
+fn listed_stack<D: Doors>(doors: &mut D, lines: &mut Vec<String>) {
+    let found = list::interfaces(&doors.route_list(Actor::Host, &list::INTERFACES).unwrap()).unwrap();
+    let sock = doors.open(Actor::Host, SocketKind::Inet).unwrap();
+    let mut lists: Vec<String> = Vec::new();
+    for interface in &found.interfaces {
+        let mut call = interface::description(InterfaceName::new(&interface.link.name).unwrap(), 1024);
+        let described = doors.ioctl(sock, call.request, &mut call.argument);
+        let description = described.ok().and_then(|()| interface::description_of(&call.argument));
+        let description = description.map(|text| String::from_utf8_lossy(&text).into_owned());
+        lists.push(format!(
+            "interface {} flags {:x} mtu {} mac {:x?} description {description:?} state {}",
+            interface.link.name, interface.flags, interface.mtu, interface.link.address, interface.link_state
+        ));
+    }
+    doors.close(sock);
+    for address in found.addresses {
+        let on = found.interfaces.iter().find(|interface| interface.index == address.index);
+        let on = on.map(|interface| &interface.link.name);
+        lists.push(format!("address {}/{} on {on:?}", address.address, address.prefix));
+    }
+    let routes = list::routes(&doors.route_list(Actor::Host, &list::ROUTES).unwrap()).unwrap();
+    lists.extend(routes.iter().map(|r| format!("route {}/{} {:x} {:?}", r.destination, r.prefix, r.flags, r.gateway)));
+    lists.sort();
+    lines.extend(lists);
+}
+
+fn stack<D: Doors>(doors: &mut D, sock: Sock, lines: &mut Vec<String>) {
     let mut requests = Requests::new(Dialect::FREEBSD, 1);
     requests.links();
     requests.addresses(None);

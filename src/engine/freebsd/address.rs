@@ -16,7 +16,7 @@ use crate::plan::Step;
 const BATCH: usize = 32 * 1024;
 
 /// How many steps from the first on can go in one send.
-pub(super) fn run_length(steps: &[&Step]) -> usize {
+fn run_length(steps: &[&Step]) -> usize {
     steps
         .iter()
         .take_while(|step| {
@@ -33,6 +33,15 @@ pub(super) fn run_length(steps: &[&Step]) -> usize {
 }
 
 impl<D: Doors> FreeBsd<'_, D> {
+    /// How many steps from the first on go over netlink together. Where that cannot be told the steps find out themselves.
+    pub(super) fn batch(&mut self, session: &mut Session, steps: &[&Step]) -> usize {
+        match run_length(steps) {
+            0 => 0,
+            run if matches!(self.means(session), Ok(RouteMeans::Netlink)) => run,
+            _ => 0,
+        }
+    }
+
     /// Does address and route steps over netlink; one result each. An error does not stop the rest of a batch.
     pub(super) fn configure(&mut self, session: &mut Session, steps: &[&Step]) -> Vec<StepResult> {
         let mut results = Vec::with_capacity(steps.len());
@@ -117,7 +126,7 @@ impl<D: Doors> FreeBsd<'_, D> {
 
     /// One address or route step by itself.
     pub(super) fn configure_one(&mut self, session: &mut Session, step: &Step) -> Result<(), EngineError> {
-        if self.settings.means == RouteMeans::Netlink {
+        if self.means(session)? == RouteMeans::Netlink {
             return match self.configure(session, &[step]).pop() {
                 Some(StepResult::Failed(error)) => Err(error),
                 _ => Ok(()),

@@ -86,7 +86,7 @@ pub trait NetgraphDoor {
     fn netgraph_receive(&mut self, sock: Sock, buffer: &mut Vec<u8>) -> Result<Option<Vec<u8>>, Errno>;
 }
 
-/// Netlink and PF_ROUTE datagrams.
+/// Netlink and PF_ROUTE datagrams, and the lists that need neither.
 pub trait RouteDoor {
     /// send(2): one write, several messages in it if the family allows.
     ///
@@ -99,6 +99,12 @@ pub trait RouteDoor {
     /// # Errors
     /// As the kernel's.
     fn route_receive(&mut self, sock: Sock, buffer: &mut Vec<u8>) -> Result<bool, Errno>;
+
+    /// sysctl(3) by numbers, read, by `actor`: the lists of [`crate::abi::rtsock::list`] of its vnet. No socket is needed.
+    ///
+    /// # Errors
+    /// `ENOENT`, `EINVAL`, `ENOTDIR` no such list, `ENOMEM` one that is larger than anything a lab can make.
+    fn route_list(&mut self, actor: Actor, name: &[i32]) -> Result<Vec<u8>, Errno>;
 }
 
 /// ioctl(2) on a socket.

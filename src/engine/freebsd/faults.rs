@@ -117,6 +117,11 @@ impl<D: RouteDoor> RouteDoor for FaultyDoors<D> {
         self.step()?;
         self.inner.route_receive(sock, buffer)
     }
+
+    fn route_list(&mut self, actor: Actor, name: &[i32]) -> Result<Vec<u8>, Errno> {
+        self.step()?;
+        self.inner.route_list(actor, name)
+    }
 }
 
 impl<D: IoctlDoor> IoctlDoor for FaultyDoors<D> {

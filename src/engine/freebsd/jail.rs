@@ -258,6 +258,14 @@ fn not_made(name: &str, path: Option<&String>, refusal: JailRefusal) -> EngineEr
 
 fn refused(name: &str, call: &str, refusal: JailRefusal) -> EngineError {
     let error = EngineError::refused(name, call, refusal.errno);
+    let error = match (call, refusal.errno) {
+        ("jail_set", Errno::EEXIST) => error
+            .hint("somebody else has made that jail meanwhile: `jls` shows it; give the lab another name (`--name`)"),
+        ("jail_set", Errno::EINVAL) if refusal.message == "unknown parameter: vnet" => {
+            error.hint("the kernel has no VIMAGE: boot one with `options VIMAGE`, as GENERIC is")
+        }
+        _ => error,
+    };
     if refusal.message.is_empty() { error } else { error.detail(refusal.message) }
 }
 

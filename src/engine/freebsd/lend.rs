@@ -7,21 +7,15 @@
 use std::time::Duration;
 
 use super::FreeBsd;
-use super::doors::{Doors, SocketKind};
-use super::interface::name;
+use super::doors::Doors;
 use super::session::Session;
 use crate::abi::Errno;
-use crate::abi::ioctl::interface;
 use crate::engine::{EngineError, NotHanded};
 use crate::graph::{Nic, Place, Placement};
-use crate::netlink::reply::Answer;
-use crate::netlink::{Dialect, Requests};
+use crate::netlink::reply::Link;
 
 /// How long at a time to wait for a jail to let go.
 const PAUSE: Duration = Duration::from_millis(20);
-
-/// Room for a description of ours.
-const DESCRIPTION: usize = 1024;
 
 /// Where an interface of the lab is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,15 +122,16 @@ impl<D: Doors> FreeBsd<'_, D> {
     /// Gives an interface that came home to the lab jail under another name its own again. Of several with one name a rename takes
     /// whichever the kernel finds first: then that one is put aside, to be found by its description when its turn comes.
     fn name_again(&mut self, lab: &mut Session, nic: &Nic) -> Result<(), EngineError> {
-        let here = self.descriptions(lab)?;
-        let Some((wrong, _)) = here.iter().find(|(_, text)| **text == *nic.description) else { return Ok(()) };
+        let here = self.links(lab)?;
+        let Some(wrong) = wrong_name(&here, &nic.description) else { return Ok(()) };
         for number in 0..here.len() {
             self.rename(lab, wrong, &nic.name)?;
             if self.describes(lab, nic)? {
                 return Ok(());
             }
-            let free =
-                (number..).map(|number| format!("aside{number}")).find(|name| here.iter().all(|(n, _)| n != name));
+            let free = (number..)
+                .map(|number| format!("aside{number}"))
+                .find(|name| here.iter().all(|link| link.name != *name));
             self.rename(lab, &nic.name, &free.unwrap_or_default())?;
         }
         Ok(())
@@ -144,41 +139,18 @@ impl<D: Doors> FreeBsd<'_, D> {
 
     /// Whether what has its name there is it, by the description, which an interface keeps wherever it goes.
     fn describes(&mut self, session: &mut Session, nic: &Nic) -> Result<bool, EngineError> {
-        match self.control(session, &nic.name, interface::description(name(&nic.name)?, DESCRIPTION)) {
-            Ok(found) => Ok(interface::description_of(&found).as_deref() == Some(nic.description.as_bytes())),
-            Err(error) if error.errno == Some(Errno::ENOMSG) => Ok(false),
-            Err(error) => Err(error),
-        }
+        Ok(self.description(session, &nic.name)?.as_deref() == Some(&*nic.description))
     }
+}
 
-    /// Names and descriptions of the interfaces of a place; a name may be there twice.
-    fn descriptions(&mut self, session: &mut Session) -> Result<Vec<(String, String)>, EngineError> {
-        let place = session.place.to_string();
-        let sock = self.sock(session, SocketKind::Netlink)?;
-        let mut requests = Requests::new(Dialect::FREEBSD, session.sequence);
-        requests.links();
-        session.sequence = requests.next_sequence();
-        let (mut found, mut refused) = (Vec::new(), None);
-        self.ask(sock, &place, requests.bytes(), |reply| match reply.answer {
-            Answer::Link { link, .. } => {
-                found.push((link.name, link.description.unwrap_or_default()));
-                true
-            }
-            Answer::Done(errno) => {
-                refused = errno;
-                false
-            }
-            Answer::Acknowledgement(answer) => {
-                refused = answer.error;
-                answer.error.is_none()
-            }
-            _ => true,
-        })?;
-        match refused {
-            Some(errno) => Err(EngineError::refused(place, "netlink dump", errno)),
-            None => Ok(found),
-        }
-    }
+/// What the interface of that description is called. Where descriptions are asked for by name, of several with one name only the
+/// first has told its own: then it may be any of them.
+fn wrong_name<'l>(here: &'l [Link], description: &str) -> Option<&'l str> {
+    let told = here.iter().find(|link| link.description.as_deref() == Some(description));
+    let twice = |link: &&Link| {
+        link.description.is_none() && here.iter().filter(|other| other.name == link.name).nth(1).is_some()
+    };
+    told.or_else(|| here.iter().find(twice)).map(|link| link.name.as_str())
 }
 
 /// To the host, under the name that is unique on it.

@@ -19,6 +19,7 @@ mod resources;
 mod roots;
 mod route;
 mod session;
+mod stack;
 #[cfg(target_os = "freebsd")]
 pub mod sys;
 #[cfg(not(target_os = "freebsd"))]
@@ -67,10 +68,10 @@ pub use survey::survey;
 /// How addresses and routes travel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum RouteMeans {
-    /// netlink(4).
+    /// netlink(4), or the other where the kernel has none.
     #[default]
     Netlink,
-    /// Address ioctls and the routing socket.
+    /// Address ioctls, the routing socket and the lists of sysctl(3): no netlink socket is opened.
     Rtsock,
 }
 
@@ -82,6 +83,8 @@ pub struct FreeBsd<'d, D> {
     /// The lab jail bears it: a name alone proves nothing.
     token: String,
     settings: Settings,
+    /// How addresses, routes and lists travel, once it is known whether the kernel has netlink(4).
+    means: Option<RouteMeans>,
     /// Jails that were seen or made.
     jids: BTreeMap<Place, Jid>,
     /// Whether the lab jail can carry the token as `meta` (FreeBSD 15).
@@ -91,7 +94,7 @@ pub struct FreeBsd<'d, D> {
 impl<'d, D: Doors> FreeBsd<'d, D> {
     /// The engine for a lab, whose jail bears `token`.
     pub fn new(doors: &'d mut D, lab: LabName, token: &str, settings: Settings) -> Self {
-        Self { doors, lab, token: token.to_owned(), settings, jids: BTreeMap::new(), meta: None }
+        Self { doors, lab, token: token.to_owned(), settings, means: None, jids: BTreeMap::new(), meta: None }
     }
 
     /// The jail of a place.
@@ -174,7 +177,7 @@ impl<D: Doors> Engine for FreeBsd<'_, D> {
         while results.len() < steps.len() {
             let before = results.len();
             let rest = &steps[before..];
-            let run = if self.settings.means == RouteMeans::Netlink { address::run_length(rest) } else { 0 };
+            let run = self.batch(&mut session, rest);
             if run > 0 {
                 results.extend(self.configure(&mut session, &rest[..run]));
             } else {

@@ -1,4 +1,4 @@
-//! Looking: everything that a kernel holds of a lab, by dumps.
+//! Looking: everything that a kernel holds of a lab, by lists.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -8,7 +8,7 @@ use ngsock::node::{eiface, pipe};
 use ngsock::{NodeId, NodePath};
 
 use super::FreeBsd;
-use super::doors::{Doors, SocketKind};
+use super::doors::Doors;
 use super::interface::numbered;
 use super::netgraph::{failed, settings};
 use super::session::Session;
@@ -17,8 +17,7 @@ use crate::abi::ioctl::bridge::{IFBIF_STP, Member};
 use crate::engine::EngineError;
 use crate::graph::{Hook, Name, Place};
 use crate::model::Mac;
-use crate::netlink::reply::{Address, Answer, Link, Route};
-use crate::netlink::{Dialect, Requests};
+use crate::netlink::reply::{Address, Link, Route};
 use crate::plan::{Observed, ObservedInterface, ObservedJail, ObservedNode, Scope};
 
 impl<D: Doors> FreeBsd<'_, D> {
@@ -79,46 +78,19 @@ impl<D: Doors> FreeBsd<'_, D> {
         Ok(())
     }
 
-    /// Interfaces, addresses and routes of one network stack: three dumps in one send.
+    /// Interfaces, addresses and routes of one network stack.
     fn see_stack(&mut self, observed: &mut Observed, session: &mut Session) -> Result<(), EngineError> {
-        let sock = self.sock(session, SocketKind::Netlink)?;
-        let mut requests = Requests::new(Dialect::FREEBSD, session.sequence);
-        requests.links();
-        requests.addresses(None);
-        requests.routes();
-        session.sequence = requests.next_sequence();
-        let (mut links, mut addresses, mut routes) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut done, mut error) = (0, None);
         let place = session.place.clone();
-        self.ask(sock, &place.to_string(), requests.bytes(), |reply| {
-            match reply.answer {
-                Answer::Link { link, .. } => links.push(*link),
-                Answer::Address { address, .. } => addresses.push(address),
-                Answer::Route { route, .. } => routes.push(*route),
-                Answer::Done(errno) => {
-                    error = error.or(errno);
-                    done += 1;
-                }
-                Answer::Acknowledgement(answer) => {
-                    error = error.or(answer.error);
-                    done += usize::from(answer.error.is_some());
-                }
-                Answer::Other(_) | Answer::Malformed(_) => {}
-            }
-            done < 3
-        })?;
-        if let Some(errno) = error {
-            return Err(EngineError::refused(place.to_string(), "netlink dump", errno));
-        }
         let ours = format!("cellblock {} ", self.lab);
         let wanted = |link: &Link| {
             place != Place::Host
                 || link.name == "lo0"
                 || link.description.as_deref().is_some_and(|d| d.starts_with(&ours))
         };
-        let interfaces = interfaces(links.into_iter().filter(wanted), &addresses);
+        let stack = self.stack(session, &wanted)?;
+        let interfaces = interfaces(stack.links.into_iter().filter(wanted), &stack.addresses);
         observed.interfaces.insert(place.clone(), interfaces);
-        let routes: BTreeMap<IpNetwork, IpAddr> = routes.iter().filter_map(through_gateway).collect();
+        let routes: BTreeMap<IpNetwork, IpAddr> = stack.routes.iter().filter_map(through_gateway).collect();
         observed.routes.insert(place, routes);
         Ok(())
     }

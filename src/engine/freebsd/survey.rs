@@ -1,7 +1,7 @@
 //! What a host has for labs and what it lacks: everything at once, each with what to do about it. Nothing is changed.
 
-use super::Settings;
 use super::doors::{Actor, HostDoor, SocketDoor, SocketKind};
+use super::{RouteMeans, Settings};
 use crate::abi::{Errno, sysctl};
 use crate::engine::{Fact, Standing};
 
@@ -26,7 +26,7 @@ const FINE_TICKS: i64 = 1000;
 /// Looks at everything that labs may need.
 pub fn survey(doors: &mut (impl HostDoor + SocketDoor), settings: Settings) -> Vec<Fact> {
     let facts = [release(doors), vimage(doors), root(doors), jail(doors), securelevel(doors)];
-    let mut facts: Vec<Fact> = facts.into_iter().chain([netlink(doors)]).collect();
+    let mut facts: Vec<Fact> = facts.into_iter().chain([netlink(doors, settings)]).collect();
     facts.push(modules(doors, settings));
     facts.extend([accounting(doors), ticks(doors)]);
     facts
@@ -84,16 +84,22 @@ fn securelevel(doors: &mut impl HostDoor) -> Fact {
     }
 }
 
-fn netlink(doors: &mut impl SocketDoor) -> Fact {
+fn netlink(doors: &mut impl SocketDoor, settings: Settings) -> Fact {
+    if settings.means == RouteMeans::Rtsock {
+        return Fact::fine("netlink", "not asked for: the routing socket serves");
+    }
     match doors.open(Actor::Host, SocketKind::Netlink) {
         Ok(sock) => {
             doors.close(sock);
             Fact::fine("netlink", "there is netlink(4)")
         }
-        Err(errno @ (Errno::EAFNOSUPPORT | Errno::EPROTONOSUPPORT)) => {
-            Fact::limited("netlink", format!("there is no netlink(4): {errno}"))
-                .hint("`--route-door rtsock`, or `kldload netlink`")
-        }
+        Err(errno @ (Errno::EAFNOSUPPORT | Errno::EPROTONOSUPPORT)) => Fact::limited(
+            "netlink",
+            format!("there is no netlink(4): {errno}"),
+        )
+        .hint(
+            "the routing socket serves instead, as with `--route-door rtsock`; where it is a module: `kldload netlink`",
+        ),
         Err(errno) => Fact::limited("netlink", format!("its socket cannot be opened: {errno}")),
     }
 }

@@ -3,6 +3,7 @@
 pub mod ioctl;
 pub mod netlink;
 pub mod notify;
+pub mod route_list;
 pub mod rtsock;
 pub mod sysctl;
 

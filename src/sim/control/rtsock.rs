@@ -5,7 +5,9 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use super::notify;
 use crate::abi::flags::iftype;
-use crate::abi::flags::{RTF_BLACKHOLE, RTF_FIXEDMTU, RTF_GATEWAY, RTF_HOST, RTF_REJECT, RTF_STATIC, RTF_UP};
+use crate::abi::flags::{
+    IFCAP_TXCSUM, IFCAP_TXCSUM_IPV6, RTF_BLACKHOLE, RTF_FIXEDMTU, RTF_GATEWAY, RTF_HOST, RTF_REJECT, RTF_STATIC, RTF_UP,
+};
 use crate::abi::rtsock::{
     Addresses, ROUTE_HEADER, RTA_BRD, RTA_DST, RTA_GATEWAY, RTA_IFA, RTA_IFP, RTA_NETMASK, RTM_ADD, RTM_CHANGE,
     RTM_DELETE, RTM_GET, RTM_IFANNOUNCE, RTM_IFINFO, RTM_VERSION, RouteMessage,
@@ -25,6 +27,8 @@ pub(super) const RTF_DONE: u32 = 0x40;
 const RTF_LLDATA: u32 = 0x400;
 /// `RTV_MTU` in `rtm_inits`.
 const RTV_MTU: u64 = 1;
+/// Octets of `struct if_data`.
+const INTERFACE_DATA: usize = 152;
 
 /// What waits in a PF_ROUTE socket.
 #[derive(Clone, Debug, Default)]
@@ -280,7 +284,7 @@ fn bare_link(kernel: &Kernel, index: IfIndex, prefix: &Prefix) -> Vec<u8> {
     bytes
 }
 
-fn ip_sockaddr(address: IpAddr, interface: Option<IfIndex>) -> Vec<u8> {
+pub(super) fn ip_sockaddr(address: IpAddr, interface: Option<IfIndex>) -> Vec<u8> {
     match address {
         IpAddr::V4(address) => sockaddr::inet(address).to_vec(),
         IpAddr::V6(address) => {
@@ -291,7 +295,7 @@ fn ip_sockaddr(address: IpAddr, interface: Option<IfIndex>) -> Vec<u8> {
 }
 
 /// The `sockaddr_dl` of an interface with name and MAC, 56 octets as `if_addr` keeps it.
-fn link_sockaddr(interface: &Interface) -> Vec<u8> {
+pub(super) fn link_sockaddr(interface: &Interface) -> Vec<u8> {
     let address = if interface.is_ethernet() { interface.mac.to_vec() } else { Vec::new() };
     let link = LinkAddress { index: interface.index.0, kind: interface.kind(), name: interface.name.clone(), address };
     let mut bytes = sockaddr::link(&link).to_vec();
@@ -364,6 +368,13 @@ pub(super) fn information(interface: &Interface) -> Vec<u8> {
     bytes.extend_from_slice(&interface.flags.to_le_bytes());
     bytes.extend_from_slice(&interface.index.0.to_le_bytes());
     bytes.extend_from_slice(&[0; 2]);
+    append_data(&mut bytes, interface);
+    sized(bytes)
+}
+
+/// `struct if_data`, but for the times of birth and of the last change: nobody's clock runs as another's.
+pub(super) fn append_data(bytes: &mut Vec<u8>, interface: &Interface) {
+    let end = bytes.len() + INTERFACE_DATA;
     let (header, baud): (u8, u64) = match &interface.driver {
         Driver::Epair { .. } => (18, 10_000_000_000),
         Driver::Eiface { .. } => (18, 1_000_000_000),
@@ -399,12 +410,26 @@ pub(super) fn information(interface: &Interface) -> Vec<u8> {
     ] {
         bytes.extend_from_slice(&count.to_le_bytes());
     }
-    bytes.resize(crate::abi::rtsock::INTERFACE_MESSAGE, 0);
-    sized(bytes)
+    // Packets of no protocol; checksums that the driver can leave to hardware (`ifi_hwassist`).
+    bytes.extend_from_slice(&[0; 8]);
+    bytes.extend_from_slice(&offloaded(interface).to_le_bytes());
+    bytes.resize(end, 0);
+}
+
+/// The checksums that an interface takes off the stack's hands: `CSUM_*` (`sys/net/if_epair.c:435`, `sys/net/if_loop.c:134`).
+fn offloaded(interface: &Interface) -> u64 {
+    let has = |capability| interface.capabilities & capability != 0;
+    let (four, six): (u64, u64) = match &interface.driver {
+        Driver::Epair { .. } => (0x6, 0x600),
+        Driver::Loopback => (0xf, 0xe00),
+        _ => return 0,
+    };
+    let four = if has(IFCAP_TXCSUM) { four } else { 0 };
+    four | if has(IFCAP_TXCSUM_IPV6) { six } else { 0 }
 }
 
 /// Fills the length in.
-fn sized(mut bytes: Vec<u8>) -> Vec<u8> {
+pub(super) fn sized(mut bytes: Vec<u8>) -> Vec<u8> {
     let length = u16::try_from(bytes.len()).unwrap_or(u16::MAX);
     bytes[..2].copy_from_slice(&length.to_le_bytes());
     bytes

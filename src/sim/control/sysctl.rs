@@ -22,13 +22,11 @@ pub const MODULES: [&str; 12] = [
 ];
 
 /// Integers of the whole machine: name and value, as `sysctl -a` of a 15.1 kernel with kern.hz=1000 has them.
-const MACHINE: [(&str, i32); 17] = [
+const MACHINE: [(&str, i32); 15] = [
     ("kern.features.inet", 1),
     ("kern.features.inet6", 1),
-    ("kern.features.vimage", 1),
     ("kern.hz", 1000),
     ("kern.osreldate", 1_501_000),
-    ("kern.securelevel", -1),
     ("net.fibs", 1),
     ("net.graph.abi_version", 12),
     ("net.graph.control.proto", 2),
@@ -61,6 +59,9 @@ pub fn get(kernel: &Kernel, caller: Caller, name: &str) -> Result<Vec<u8>, Errno
     }
     match name {
         "hw.ncpu" => return Ok(sysctl::int(i32::from(host::PROCESSORS))),
+        "kern.features.vimage" if kernel.host.has_vimage => return Ok(sysctl::int(1)),
+        "kern.securelevel" => return Ok(sysctl::int(jail::securelevel(kernel, caller.jail))),
+        "security.jail.param.vnet" if !kernel.host.has_vimage => return Err(Errno::ENOENT),
         "kern.racct.enable" => return Ok(sysctl::int(i32::from(kernel.host.accounting))),
         _ => {}
     }
@@ -74,7 +75,12 @@ pub fn get(kernel: &Kernel, caller: Caller, name: &str) -> Result<Vec<u8>, Errno
         Some(parameter) if jail::parameter_names().any(|known| known == parameter) => Ok(sysctl::int(0)),
         _ => match name {
             "security.jail.jailed" => Ok(sysctl::int(i32::from(caller.jail != jail::HOST))),
-            "security.jail.vnet" => Ok(sysctl::int(1)),
+            // Only of a jail is it said that it has a stack of its own (`sys/kern/kern_jail.c:4783`).
+            "security.jail.vnet" => {
+                Ok(sysctl::int(i32::from(kernel.jails.get(caller.jail).is_some_and(|jail| jail.owns_vnet))))
+            }
+            "security.jail.children.max" => Ok(sysctl::int(jail::children(kernel, caller.jail).1)),
+            "security.jail.children.cur" => Ok(sysctl::int(jail::children(kernel, caller.jail).0)),
             _ => Err(Errno::ENOENT),
         },
     }

@@ -25,6 +25,10 @@ pub const OURS: &str = "/var/db/cellblock/roots";
 /// How many processors there are.
 pub const PROCESSORS: u16 = 64;
 
+/// What SO_RCVBUF of a netgraph socket is raised to: the most that FreeBSD 15 grants with its default
+/// `kern.ipc.maxsockbuf` (`sys/sys/sockbuf.h:65`).
+const NETGRAPH_BUFFER: usize = 7_456_540;
+
 /// The machine.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Host {
@@ -36,6 +40,14 @@ pub struct Host {
     rulesets: BTreeMap<u16, BTreeMap<u16, Vec<u8>>>,
     /// Whether the machine was booted with `kern.racct.enable=1`.
     pub accounting: bool,
+    /// Whether netlink(4) is in the kernel.
+    pub has_netlink: bool,
+    /// Whether the kernel was built with `options VIMAGE`.
+    pub has_vimage: bool,
+    /// `kern.securelevel`: above 0 no module is loaded any more.
+    pub securelevel: i32,
+    /// What SO_RCVBUF of netgraph sockets can be raised to, in octets (`kern.ipc.maxsockbuf` less what goes with every buffer).
+    pub most_buffer: usize,
     rules: Vec<rctl::Rule>,
     datasets: BTreeMap<String, zfs::Dataset>,
     /// What runs, by number.
@@ -52,6 +64,10 @@ impl Default for Host {
             mounts: Vec::new(),
             rulesets: BTreeMap::new(),
             accounting: true,
+            has_netlink: true,
+            has_vimage: true,
+            securelevel: -1,
+            most_buffer: NETGRAPH_BUFFER,
             rules: Vec::new(),
             datasets: BTreeMap::new(),
             processes: BTreeMap::new(),
@@ -65,7 +81,14 @@ impl Host {
     /// What outlives a boot: files and datasets.
     #[must_use]
     pub fn after_reboot(self) -> Self {
-        Self { folders: self.folders, datasets: self.datasets, accounting: self.accounting, ..Self::default() }
+        Self {
+            folders: self.folders,
+            datasets: self.datasets,
+            accounting: self.accounting,
+            has_netlink: self.has_netlink,
+            has_vimage: self.has_vimage,
+            ..Self::default()
+        }
     }
 
     /// Everything that labs could leave behind, one line each.

@@ -130,6 +130,18 @@ impl Jails {
         self.by_jid.get(&jid).filter(|_| !self.is_dying(jid) && self.is_below(jid, viewer))
     }
 
+    /// How many levels a jail is below another; 0 if it is that jail, or not below it.
+    fn depth(&self, jid: i32, above: i32) -> i32 {
+        let mut at = jid;
+        let mut levels = 0;
+        while at != above {
+            let Some(jail) = self.by_jid.get(&at) else { return 0 };
+            at = jail.parent;
+            levels += 1;
+        }
+        levels
+    }
+
     /// How many jails descend from one.
     fn count_below(&self, jid: i32) -> i32 {
         let Some(jail) = self.by_jid.get(&jid) else { return 0 };
@@ -199,6 +211,25 @@ fn family(jails: &Jails, jid: i32) -> Vec<i32> {
     }
     order.reverse();
     order
+}
+
+/// How many jails there are below one, or below the host, and how many there may be.
+#[must_use]
+pub fn children(kernel: &Kernel, jid: i32) -> (i32, i32) {
+    match kernel.jails.get(jid) {
+        Some(jail) => (kernel.jails.count_below(jid), jail.values.children_max),
+        None => {
+            let all = kernel.jails.iter().filter(|jail| !kernel.jails.is_dying(jail.jid)).count();
+            (i32::try_from(all).unwrap_or(i32::MAX), MAX_JID)
+        }
+    }
+}
+
+/// `kern.securelevel` as a process in that jail sees it: at least the machine's.
+#[must_use]
+pub fn securelevel(kernel: &Kernel, jid: i32) -> i32 {
+    let own = kernel.jails.get(jid).map_or(-1, |jail| jail.values.securelevel);
+    own.max(kernel.host.securelevel)
 }
 
 /// A live jail begins to die.

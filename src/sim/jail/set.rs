@@ -43,7 +43,14 @@ type Change = Box<dyn FnOnce(&mut Values)>;
 /// # Errors
 /// The errno and the kernel's text, which is often empty.
 pub fn set(kernel: &mut Kernel, viewer: i32, params: &[JailParam], flags: i32) -> Result<i32, JailRefusal> {
+    // A jail that may have none below it is told so before anything is read (`sys/kern/kern_jail.c:1039`).
+    if flags & JAIL_CREATE != 0 && kernel.jails.get(viewer).is_some_and(|own| own.values.children_max == 0) {
+        return Err(refuse(Errno::EPERM));
+    }
     check_flags(params, flags)?;
+    if !kernel.host.has_vimage && params.iter().any(|param| param.name == "vnet") {
+        return Err(refuse_with(Errno::EINVAL, "unknown parameter: vnet"));
+    }
     let mut request = read(params, flags)?;
     if request.path.as_deref().is_some_and(|path| !host::is_folder(kernel, path)) {
         return Err(refuse(Errno::ENOENT));
@@ -458,6 +465,15 @@ fn apply(kernel: &mut Kernel, jid: i32, request: Request) {
         for below in super::family(&kernel.jails, jid) {
             if let Some(below) = kernel.jails.by_jid.get_mut(&below) {
                 below.values.securelevel = below.values.securelevel.max(securelevel);
+            }
+        }
+    }
+    if let Some(most) = request.children_max {
+        // Below it may be fewer, level by level (`sys/kern/kern_jail.c:2051`).
+        for below in super::family(&kernel.jails, jid) {
+            let level = kernel.jails.depth(below, jid);
+            if let Some(below) = kernel.jails.by_jid.get_mut(&below) {
+                below.values.children_max = below.values.children_max.min(most.saturating_sub(level).max(0));
             }
         }
     }

@@ -11,7 +11,7 @@ use cellblock::netlink::request::Existing;
 use cellblock::netlink::{Answer, Dialect, NextHop, Requests};
 
 use super::interface::{links, spelt};
-use super::{Arguments, done, listed, netlink};
+use super::{Arguments, done, list, listed, netlink};
 use crate::world::{Failed, Means, PATIENCE, Reply, World};
 
 const IN6: [(&str, u32); 6] = [
@@ -49,6 +49,9 @@ pub fn addresses<D: Doors>(world: &mut World<'_, D>, who: &str, verb: &str, argu
         // addrs INTERFACE: all of them, as `10.0.0.1/24`.
         "addrs" => {
             let name = arguments.interface()?;
+            if world.means == Means::Rtsock && !world.held.contains_key(who) {
+                return list::addresses(world, who, name.as_str());
+            }
             let index = index(world, who, name)?;
             let mut requests = Requests::new(Dialect::FREEBSD, world.sequence);
             requests.addresses(Some(index));
@@ -116,7 +119,8 @@ enum Hops {
 
 pub fn routes<D: Doors>(world: &mut World<'_, D>, who: &str, verb: &str, arguments: &mut Arguments<'_>) -> Reply {
     if verb == "routes" {
-        return list(world, who);
+        let asks = world.means == Means::Rtsock && !world.held.contains_key(who);
+        return if asks { list::routes(world, who) } else { dumped(world, who) };
     }
     let act = arguments.next("add, replace, del or get")?;
     let (to, length) = prefix(arguments.next("a destination")?)?;
@@ -271,7 +275,7 @@ fn show_message(message: &rtsock::RouteMessage, length: u8, names: &[(u32, Strin
 }
 
 /// Every route, destinations behind their ways so that a word is a route: `10.0.0.0/24=dev:epair0a`.
-fn list<D: Doors>(world: &mut World<'_, D>, who: &str) -> Reply {
+fn dumped<D: Doors>(world: &mut World<'_, D>, who: &str) -> Reply {
     let names = index_names(world, who)?;
     let mut requests = Requests::new(Dialect::FREEBSD, world.sequence);
     requests.routes();

@@ -7,8 +7,8 @@ use cellblock::engine::freebsd::doors::{Doors, SocketKind};
 use cellblock::netlink::reply::Link;
 use cellblock::netlink::{Answer, Dialect, Requests};
 
-use super::{Arguments, done, listed, netlink, number};
-use crate::world::{Failed, Reply, World};
+use super::{Arguments, done, list, listed, netlink, number};
+use crate::world::{Failed, Means, Reply, World};
 
 const FLAGS: [(&str, u32); 11] = [
     ("up", flags::IFF_UP),
@@ -208,6 +208,9 @@ fn link<D: Doors>(world: &mut World<'_, D>, who: &str, name: InterfaceName) -> R
 
 /// Every interface of a stack.
 pub fn links<D: Doors>(world: &mut World<'_, D>, who: &str) -> Result<Vec<Link>, Failed> {
+    if world.means == Means::Rtsock && !world.held.contains_key(who) {
+        return list::links(world, who);
+    }
     let mut requests = Requests::new(Dialect::FREEBSD, world.sequence);
     requests.links();
     let answers = netlink::dump(world, who, requests)?;

@@ -5,6 +5,7 @@ mod bridge;
 mod graph;
 mod interface;
 mod jail;
+mod list;
 mod netlink;
 mod probe;
 

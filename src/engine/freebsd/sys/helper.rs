@@ -8,10 +8,11 @@ use std::ffi::CStr;
 use std::os::fd::{AsFd, FromRawFd, OwnedFd};
 
 use super::call::{check, persist};
+use super::kernel::{MOST_LIST, Numbers};
 use super::{inside, passing};
 use crate::abi::{Errno, IoctlArgument};
 
-/// The longest value that an order or an answer carries.
+/// The longest value that an order or an answer carries, but for lists.
 pub(super) const ROOM: usize = 64 * 1024;
 
 /// What a helper is told to do.
@@ -27,11 +28,14 @@ pub(super) enum Task {
     Ioctl = 4,
     /// kill(2) of everything in the jail: the signal.
     Kill = 5,
+    /// sysctl(3) by numbers, read: how many, and the numbers. The answer may be longer than [`ROOM`].
+    List = 6,
 }
 
 impl Task {
     pub(super) fn of(number: i32) -> Option<Self> {
-        [Self::Open, Self::Get, Self::Set, Self::Ioctl, Self::Kill].into_iter().find(|task| *task as i32 == number)
+        let all = [Self::Open, Self::Get, Self::Set, Self::Ioctl, Self::Kill, Self::List];
+        all.into_iter().find(|task| *task as i32 == number)
     }
 }
 
@@ -78,7 +82,7 @@ impl Attached {
         let Some((process, descriptor)) = fork()? else { inside::serve(theirs, jid, &mut room) };
         drop(theirs);
         let mut helper = Self { process, _descriptor: descriptor, channel: Some(ours) };
-        helper.answer().map(|_| helper)
+        helper.answer(ROOM).map(|_| helper)
     }
 
     /// socket(2) in the jail; the socket comes out.
@@ -98,6 +102,12 @@ impl Attached {
         self.order(Task::Get, [0; 3], name.to_bytes_with_nul()).map(|(value, _)| value)
     }
 
+    /// sysctl(3) by numbers in the jail, read.
+    pub(super) fn list(&mut self, name: Numbers) -> Result<Vec<u8>, Errno> {
+        self.tell(Task::List, [name.count(), 0, 0], &name.octets())?;
+        self.answer(MOST_LIST).map(|(value, _)| value)
+    }
+
     /// sysctlbyname(3) in the jail, write.
     pub(super) fn sysctl_set(&mut self, name: &CStr, value: &[u8]) -> Result<(), Errno> {
         let both = [name.to_bytes_with_nul(), value].concat();
@@ -114,7 +124,12 @@ impl Attached {
         Ok(())
     }
 
-    fn order(&mut self, task: Task, [a, b, c]: [i32; 3], bytes: &[u8]) -> Result<(Vec<u8>, Option<OwnedFd>), Errno> {
+    fn order(&mut self, task: Task, numbers: [i32; 3], bytes: &[u8]) -> Result<(Vec<u8>, Option<OwnedFd>), Errno> {
+        self.tell(task, numbers, bytes)?;
+        self.answer(ROOM)
+    }
+
+    fn tell(&mut self, task: Task, [a, b, c]: [i32; 3], bytes: &[u8]) -> Result<(), Errno> {
         let length = i32::try_from(bytes.len()).ok().filter(|_| bytes.len() <= ROOM).ok_or(Errno::E2BIG)?;
         let channel = self.channel.as_ref().ok_or(Errno::ESRCH)?;
         let told = passing::send(channel.as_fd(), &head([task as i32, a, b, c, length]), None)
@@ -122,19 +137,19 @@ impl Attached {
         match told {
             // It was killed, with its jail for example.
             Err(Errno::EPIPE | Errno::ECONNRESET | Errno::ENOTCONN) => Err(Errno::ESRCH),
-            Err(errno) => Err(errno),
-            Ok(()) => self.answer(),
+            other => other,
         }
     }
 
-    fn answer(&mut self) -> Result<(Vec<u8>, Option<OwnedFd>), Errno> {
+    /// The answer to an order, with a value of at most `most` octets.
+    fn answer(&mut self, most: usize) -> Result<(Vec<u8>, Option<OwnedFd>), Errno> {
         let channel = self.channel.as_ref().ok_or(Errno::ESRCH)?.as_fd();
         let (mut bytes, mut passed) = ([0; HEAD], None);
         if !passing::receive(channel, &mut bytes, &mut passed)? {
             return Err(Errno::ESRCH);
         }
         let [errno, _, _, _, length] = numbers(&bytes);
-        let length = usize::try_from(length).ok().filter(|length| *length <= ROOM).ok_or(Errno::EIO)?;
+        let length = usize::try_from(length).ok().filter(|length| *length <= most).ok_or(Errno::EIO)?;
         let mut value = vec![0; length];
         if !passing::receive(channel, &mut value, &mut passed)? {
             return Err(Errno::ESRCH);

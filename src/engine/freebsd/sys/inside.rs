@@ -7,7 +7,7 @@
 use std::ffi::CStr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-use super::call::check;
+use super::call::{check, last_error};
 use super::helper::{HEAD, Task, head, numbers};
 use super::{jail, kernel, passing, socket};
 use crate::abi::Errno;
@@ -65,6 +65,13 @@ fn obey(channel: BorrowedFd<'_>, room: &mut [u8]) {
             Some(Task::Set) => set(body),
             Some(Task::Ioctl) => control(&mut own, a.cast_unsigned(), body).map(|()| (length, None)),
             Some(Task::Kill) => kill(a).map(|()| (0, None)),
+            Some(Task::List) => match list(body, a) {
+                Ok((pages, length)) => {
+                    answer(channel, Ok((length, None)), pages.octets());
+                    continue;
+                }
+                Err(errno) => Err(errno),
+            },
             None => Err(Errno::ENOSYS),
         };
         answer(channel, outcome, room);
@@ -110,6 +117,59 @@ fn set(body: &[u8]) -> Outcome {
     let name = CStr::from_bytes_until_nul(body).map_err(|_| Errno::EINVAL)?;
     let value = body.get(name.count_bytes() + 1..).unwrap_or_default();
     kernel::sysctl_set(name, value).map(|()| (0, None))
+}
+
+/// A list, in pages of its own: how long it is nobody knew before the fork.
+fn list(body: &[u8], count: libc::c_int) -> Result<(Pages, usize), Errno> {
+    let name = kernel::Numbers::of(body, count)?;
+    loop {
+        let mut pages = Pages::new(kernel::room_for(kernel::list_length(name)?).ok_or(Errno::ENOMEM)?)?;
+        match kernel::list_read(name, pages.octets_mut()) {
+            Ok(length) => return Ok((pages, length)),
+            // It grew by more than the room we left.
+            Err(Errno::ENOMEM) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+}
+
+/// Memory of the kernel's own giving: the heap of a forked process must not be touched.
+struct Pages {
+    at: std::ptr::NonNull<u8>,
+    length: usize,
+}
+
+impl Pages {
+    /// mmap(2) of zeros.
+    fn new(length: usize) -> Result<Self, Errno> {
+        let (protection, kind) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_ANON | libc::MAP_PRIVATE);
+        // SAFETY: new memory at a place of the kernel's choice touches nothing that is there.
+        let at = unsafe { libc::mmap(std::ptr::null_mut(), length, protection, kind, -1, 0) };
+        if at == libc::MAP_FAILED {
+            return Err(last_error());
+        }
+        let at = std::ptr::NonNull::new(at.cast()).ok_or(Errno::ENOMEM)?;
+        Ok(Self { at, length })
+    }
+
+    fn octets(&self) -> &[u8] {
+        // SAFETY: the mapping is ours, readable, of that length and filled with zeros or what was written since; it lives
+        // until this is dropped.
+        unsafe { std::slice::from_raw_parts(self.at.as_ptr(), self.length) }
+    }
+
+    fn octets_mut(&mut self) -> &mut [u8] {
+        // SAFETY: as above, and writable; nobody else has a reference while this one is borrowed.
+        unsafe { std::slice::from_raw_parts_mut(self.at.as_ptr(), self.length) }
+    }
+}
+
+impl Drop for Pages {
+    fn drop(&mut self) {
+        // SAFETY: the mapping was made by `new` with this length, and no reference to it is left. That it could not be
+        // undone would be no harm: the process is short-lived.
+        unsafe { libc::munmap(self.at.as_ptr().cast(), self.length) };
+    }
 }
 
 /// kill(2) of -1: from inside a jail that is everything in it, and nothing else.

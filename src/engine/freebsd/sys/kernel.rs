@@ -46,6 +46,96 @@ pub(super) fn sysctl_read(name: &CStr, value: &mut [u8]) -> Result<usize, Errno>
     Ok(length.min(value.len()))
 }
 
+/// The numbers of a sysctl.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Numbers {
+    numbers: [c_int; Numbers::MOST],
+    count: usize,
+}
+
+impl Numbers {
+    /// More than any name has that is read by numbers.
+    pub(super) const MOST: usize = 8;
+
+    /// # Errors
+    /// `EINVAL` if there are too many.
+    pub(super) fn new(name: &[c_int]) -> Result<Self, Errno> {
+        let mut numbers = [0; Self::MOST];
+        numbers.get_mut(..name.len()).ok_or(Errno::EINVAL)?.copy_from_slice(name);
+        Ok(Self { numbers, count: name.len() })
+    }
+
+    /// They, in the octets of an order to a helper.
+    pub(super) fn octets(self) -> [u8; Self::MOST * 4] {
+        let mut octets = [0; Self::MOST * 4];
+        for (place, number) in octets.chunks_exact_mut(4).zip(self.numbers) {
+            place.copy_from_slice(&number.to_ne_bytes());
+        }
+        octets
+    }
+
+    /// Those in an order: `count` of them.
+    pub(super) fn of(octets: &[u8], count: c_int) -> Result<Self, Errno> {
+        let mut numbers = [0; Self::MOST];
+        for (number, place) in numbers.iter_mut().zip(octets.chunks_exact(4)) {
+            *number = place.try_into().map_or(0, c_int::from_ne_bytes);
+        }
+        let count = usize::try_from(count).ok().filter(|count| *count <= Self::MOST).ok_or(Errno::EINVAL)?;
+        Ok(Self { numbers, count })
+    }
+
+    /// How many there are.
+    pub(super) fn count(self) -> c_int {
+        // At most eight.
+        c_int::try_from(self.count).unwrap_or(0)
+    }
+}
+
+/// The longest list that is read, in octets: a million routes need less.
+pub(super) const MOST_LIST: usize = 1 << 28;
+
+/// Room for a list that was `length` octets long a moment ago: it may have grown meanwhile. `None` if it is too long.
+pub(super) fn room_for(length: usize) -> Option<usize> {
+    Some(length + length / 8 + 4096).filter(|room| *room <= MOST_LIST)
+}
+
+/// sysctl(3) by numbers, read.
+pub(super) fn list(name: Numbers) -> Result<Vec<u8>, Errno> {
+    loop {
+        let length = list_length(name)?;
+        let mut value = vec![0; room_for(length).ok_or(Errno::ENOMEM)?];
+        match list_read(name, &mut value) {
+            Ok(length) => {
+                value.truncate(length);
+                return Ok(value);
+            }
+            // It grew by more than the room we left.
+            Err(Errno::ENOMEM) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+}
+
+/// sysctl(3) by numbers: how long the value is. Calls nothing that a child may not call after fork.
+pub(super) fn list_length(name: Numbers) -> Result<usize, Errno> {
+    let (mut length, count) = (0, name.count().cast_unsigned());
+    // SAFETY: `name` holds `count` numbers, which the kernel only reads; without a buffer it only writes the length, into
+    // a live local.
+    check(unsafe { libc::sysctl(name.numbers.as_ptr(), count, ptr::null_mut(), &raw mut length, ptr::null(), 0) })?;
+    Ok(length)
+}
+
+/// sysctl(3) by numbers, read into a buffer; the length. Calls nothing that a child may not call after fork.
+pub(super) fn list_read(name: Numbers, value: &mut [u8]) -> Result<usize, Errno> {
+    let (mut length, count) = (value.len(), name.count().cast_unsigned());
+    // SAFETY: `name` holds `count` numbers, which the kernel only reads; `value` is live and writable for `length` octets,
+    // which is a live local.
+    check(unsafe {
+        libc::sysctl(name.numbers.as_ptr(), count, value.as_mut_ptr().cast(), &raw mut length, ptr::null(), 0)
+    })?;
+    Ok(length.min(value.len()))
+}
+
 /// sysctlbyname(3), write. Calls nothing that a child may not call after fork.
 pub(super) fn sysctl_set(name: &CStr, value: &[u8]) -> Result<(), Errno> {
     // SAFETY: `value` is live for its length; the kernel only reads it.

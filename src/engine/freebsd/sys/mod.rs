@@ -140,6 +140,14 @@ impl RouteDoor for KernelDoors {
         buffer.extend_from_slice(&self.scratch);
         Ok(received.is_some())
     }
+
+    fn route_list(&mut self, actor: Actor, name: &[i32]) -> Result<Vec<u8>, Errno> {
+        let name = kernel::Numbers::new(name)?;
+        match actor {
+            Actor::Host => kernel::list(name),
+            Actor::Helper(helper) => self.helper(helper)?.list(name),
+        }
+    }
 }
 
 impl IoctlDoor for KernelDoors {
