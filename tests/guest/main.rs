@@ -15,6 +15,7 @@ mod outcome;
 #[expect(dead_code, reason = "the simulator has more to show")]
 mod picture;
 mod roots;
+mod service;
 mod sweep;
 mod terminal;
 mod topologies;
@@ -123,6 +124,9 @@ fn work<D: Doors + std::fmt::Debug + 'static>(
     }
     if wanted.wants("shell") {
         suites.push(terminal::run(wanted));
+    }
+    if wanted.wants("service") {
+        suites.push(service::run(wanted, doors));
     }
     if wanted.wants("faults") {
         suites.push(mishaps::run(wanted, doors));

@@ -92,10 +92,15 @@ impl Site {
             "version: 1\nname: cbmishap\ntopology:\n  nodes:\n    sw: {{ kind: switch }}\n{hosts}  links:\n{links}checks:\n  - reach: {{ from: \"*\", to: \"*\" }}\n"
         );
         for (name, text) in [("lab", LAB), ("hub", HUB), ("rootless", NO_ROOT), ("many", &many)] {
-            let file = site.file(name);
-            std::fs::write(&file, text).map_err(|error| format!("{file}: {error}"))?;
+            site.add(name, text)?;
         }
         Ok(site)
+    }
+
+    /// Writes another topology.
+    pub fn add(&self, name: &str, text: &str) -> Result<(), String> {
+        let file = self.file(name);
+        std::fs::write(&file, text).map_err(|error| format!("{file}: {error}"))
     }
 
     pub fn state(&self) -> &Path {
@@ -106,7 +111,7 @@ impl Site {
         self.folder.join(format!("{name}.yaml")).to_string_lossy().into_owned()
     }
 
-    fn verb(&self, words: &[&str]) -> Output {
+    pub fn verb(&self, words: &[&str]) -> Output {
         cellblock(&self.state, words)
     }
 
@@ -215,7 +220,7 @@ fn inside(site: &Site, parameters: &[&str], word: &str) -> Result<(), String> {
 /// Takes the module out, if it is there and nothing holds it.
 fn without_hub() {
     // Not loaded, or in the kernel itself: the next step tells.
-    let _ = tool(&["kldunload", "-q", "ng_hub"]);
+    let _ = tool(&["kldunload", "ng_hub"]);
 }
 
 fn not_allowed(site: &Site) -> Result<(), String> {
@@ -223,6 +228,7 @@ fn not_allowed(site: &Site) -> Result<(), String> {
     let mut command = beside("cellblock");
     command.args(["--engine", "freebsd", "--state-dir"]).arg(&site.state).args(["up", &site.file("hub")]);
     let output = command.output().map_err(|error| error.to_string())?;
+    swept(site)?;
     ended(&output, 78, &["ng_hub", "sysrc kld_list+=", "--load-modules"])
 }
 
@@ -233,6 +239,7 @@ fn not_there(site: &Site) -> Result<(), String> {
     tool(&["sysctl", "kern.module_path=/nonexistent"])?;
     let output = site.verb(&["up", &site.file("hub")]);
     tool(&["sysctl", &path])?;
+    swept(site)?;
     ended(&output, 71, &["ng_hub", "kldload", "kern.module_path"])
 }
 

@@ -35,6 +35,7 @@ pub fn provide(work: &Work, target: &Path) -> Result<PathBuf> {
     }
     archive.append_dir_all("topologies", root().join("topologies"))?;
     archive.append_path_with_name(root().join("benches/freebsd/base-tools.sh"), "base-tools.sh")?;
+    archive.append_path_with_name(root().join("packaging/freebsd/files/cellblock.in"), "cellblock.in")?;
     if let Some(shared) = std::env::var_os("CELLBLOCK_SHARED") {
         let folder = Path::new(&shared).join("bench/freebsd");
         ensure!(folder.is_dir(), "CELLBLOCK_SHARED is set, and there is no {}", folder.display());

@@ -54,7 +54,7 @@ struct RemoteArguments {
 /// What is to be done there.
 #[derive(Debug, Args)]
 struct Work {
-    /// Only these: `conformance`, `topologies`, `shell`, `faults`, `bench`.
+    /// Only these: `conformance`, `topologies`, `shell`, `service`, `faults`, `bench`.
     #[arg(long, value_delimiter = ',', value_name = "SUITE")]
     only: Vec<String>,
     /// Only what has this in its name.
@@ -84,7 +84,7 @@ impl Work {
         let mut only = self.only.clone();
         if self.bench {
             if only.is_empty() {
-                only = ["conformance", "topologies", "shell", "faults"].map(str::to_owned).to_vec();
+                only = ["conformance", "topologies", "shell", "service", "faults"].map(str::to_owned).to_vec();
             }
             only.push("bench".to_owned());
         }
@@ -154,7 +154,7 @@ mod tests {
         assert!(!some.benches());
         let bench = work(&["--bench", "--sizes", "8,16"]);
         assert!(bench.benches());
-        let only = "conformance,topologies,shell,faults,bench";
+        let only = "conformance,topologies,shell,service,faults,bench";
         assert_eq!(bench.arguments(), ["--results", "results", "--only", only, "--sizes", "8,16"]);
     }
 
