@@ -1,8 +1,8 @@
 //! What runs in the nodes of labs on the Linux kernel that this test runs on: programs, terminals, stopping and starting. In namespaces
 //! that the test makes for itself.
 
-#![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::print_stdout, reason = "a skipped test says why")]
 
 #[path = "common/alone.rs"]
 mod alone;
@@ -16,6 +16,8 @@ use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
+use cellblock::engine::linux::features::Feature;
+use cellblock::engine::linux::sys::ask;
 use cellblock::lab::{
     self, Access, Applied, ApplyOptions, EngineKind, Exit, LabError, Probe, ProbeResult, RouteDoorKind, Site,
     SiteOptions, Stream,
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
             test("nothing_survives_when_we_are_killed", killed),
             test("a_terminal_has_job_control_and_a_size", on_a_terminal),
             test("commands_of_the_file_are_run", commands),
+            test("limits_and_processors_are_those_of_the_file", limits),
         ]
     })
 }
@@ -455,5 +458,58 @@ fn commands() -> Result<(), Failed> {
     let plan = world.start(&["a"]);
     assert_eq!(world.site().run_commands(&plan, &model, &mut |_, _, _| {})?.len(), 1);
     world.down();
+    Ok(())
+}
+
+fn limits() -> Result<(), Failed> {
+    for feature in [Feature::MemoryGroups, Feature::ProcessGroups, Feature::ProcessorGroups] {
+        if let Err(why) = ask(feature) {
+            println!("skipped: no {}: {why}", feature.name());
+            return Ok(());
+        }
+    }
+    let groups = || {
+        let table = fs::read_to_string("/proc/self/mountinfo").unwrap();
+        let mounts: Vec<String> = table
+            .lines()
+            .filter(|line| line.contains(" - cgroup"))
+            .filter_map(|line| line.split(' ').nth(4).map(str::to_owned))
+            .collect();
+        let mut found = BTreeSet::new();
+        let mut waiting: Vec<std::path::PathBuf> = mounts.into_iter().map(Into::into).collect();
+        while let Some(folder) = waiting.pop() {
+            let below = fs::read_dir(&folder).into_iter().flatten().map(|entry| entry.unwrap().path());
+            waiting.extend(below.filter(|path| path.is_dir()));
+            if folder.file_name().is_some_and(|name| name == "cellblock.living.a") {
+                found.insert(folder);
+            }
+        }
+        found
+    };
+    let mut world = World::new();
+    world.up(&lab("limits: { memoryuse: 64000001, maxproc: 12 }, cpus: 0"));
+    assert!(!groups().is_empty());
+    assert_eq!(world.sh("a", "grep Cpus_allowed_list /proc/self/status"), "Cpus_allowed_list:\t0\n");
+    // Eleven more than the shell may run; the twelfth is refused.
+    let script = "for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14; do sleep 77012 >/dev/null 2>&1 & done; true";
+    let (exit, _) = world.run("a", &["sh", "-c", script]);
+    assert_eq!(exit, Exit::Code(2), "the shell cannot fork");
+    wait_for("all of them", || with_argument("77012").len() == 11);
+    // What is changed is changed for those that run, too; what somebody else changed is seen.
+    world.up(&lab("limits: { maxproc: 40 }"));
+    assert!(world.sh("a", "sleep 0 & wait; grep Cpus_allowed_list /proc/self/status").contains("0-"));
+    let file = groups().into_iter().map(|folder| folder.join("pids.max")).find(|file| file.exists()).unwrap();
+    assert_eq!(fs::read_to_string(&file)?, "41\n");
+    fs::write(&file, "99")?;
+    let plan = world.site().plan(&lab("limits: { maxproc: 40 }"))?;
+    assert!(render::text(&plan).contains("amount 98 -> 40"), "{}", render::text(&plan));
+    world.up(&lab("limits: { maxproc: 40 }"));
+    // They go with the node, and come with it.
+    world.stop(&["a"], Duration::ZERO);
+    assert_eq!((groups(), with_argument("77012")), (BTreeSet::new(), BTreeSet::new()));
+    world.start(&["a"]);
+    assert_eq!(fs::read_to_string(&file)?, "41\n");
+    world.down();
+    assert_eq!(groups(), BTreeSet::new());
     Ok(())
 }

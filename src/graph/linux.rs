@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::object::{Address, Name, Nic, Object, ObjectId, Place, Route, Sysctl, Up};
-use super::{Graph, GraphError, Owner, names, place_of};
+use super::{Cpus, Graph, GraphError, Limit, Owner, names, place_of};
 use crate::model::{Link, Model, Mtu, Node, NodeId, NodeKind, SwitchDriver};
 
 pub use sysctls::{Translated, interface_of, translate};
@@ -257,6 +257,17 @@ impl Builder<'_> {
         }
         for route in &node.routes {
             self.push(Object::Route(Route { place: place.clone(), to: route.to, via: route.via }));
+        }
+        for (resource, limit) in &node.limits {
+            self.push(Object::Limit(Limit {
+                place: place.clone(),
+                resource: resource.as_str().into(),
+                action: limit.action.as_str().into(),
+                amount: limit.amount,
+            }));
+        }
+        if let Some(cpus) = &node.cpus {
+            self.push(Object::Cpus(Cpus { place, set: cpus.value.clone() }));
         }
     }
 

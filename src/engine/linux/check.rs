@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::features::{Answer, Feature};
+use super::kernel::Knob;
 use crate::diagnostic::{Diagnostic, Origin};
 use crate::graph::linux::translate;
 use crate::model::{Link, Model, Node, NodeId, NodeKind, RootFs, SwitchDriver, Wire};
@@ -38,7 +39,16 @@ fn needs(model: &Model) -> impl Iterator<Item = (Feature, Origin)> {
     let mut addresses = model.nodes.iter().flat_map(|node| node.interfaces.values().flat_map(|own| &own.addresses));
     let v6 = addresses.find(|address| address.net.is_ipv6());
     let host = model.nodes.iter().find(|node| node.kind == NodeKind::SelfHost);
+    let limits = |names: &'static [&'static str]| {
+        let all = model.nodes.iter().flat_map(|node| &node.limits);
+        all.filter(|(name, _)| names.contains(&name.as_str())).map(|(_, limit)| limit.origin).next()
+    };
+    let cpus = model.nodes.iter().find_map(|node| node.cpus.as_ref());
     let needs = [
+        limits(&["memoryuse", "swapuse"]).map(|origin| (Feature::MemoryGroups, origin)),
+        limits(&["maxproc"]).map(|origin| (Feature::ProcessGroups, origin)),
+        limits(&["pcpu"]).map(|origin| (Feature::ShareGroups, origin)),
+        cpus.map(|cpus| (Feature::ProcessorGroups, cpus.origin)),
         host.map(|node| (Feature::OwnStack, node.name.origin)),
         switch.map(|node| (Feature::Bridge, node.name.origin)),
         link.map(|link| (Feature::Veth, link.origin)),
@@ -124,11 +134,14 @@ fn check_life(node: &Node, found: &mut Vec<Diagnostic>) {
     if node.rootfs.value != RootFs::Host {
         refuse("rootfs", node.rootfs.origin);
     }
-    if let Some(limit) = node.limits.values().next() {
-        refuse("limits", limit.origin);
-    }
-    if let Some(cpus) = &node.cpus {
-        refuse("cpus", cpus.origin);
+    for (resource, limit) in &node.limits {
+        if Knob::of(resource, &limit.action, limit.amount).is_none() {
+            found.push(
+                Diagnostic::error("L012", format!("the linux engine cannot {} `{resource}`", limit.action))
+                    .at(limit.origin, format!("a limit of `{}` that only FreeBSD has", node.name))
+                    .help("it limits `memoryuse`, `swapuse`, `maxproc` and `pcpu`, by `deny`"),
+            );
+        }
     }
 }
 

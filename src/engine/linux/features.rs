@@ -18,6 +18,14 @@ pub enum Feature {
     Ipv6,
     /// A way to the machine's own network stack, which labs in a user namespace do not have.
     OwnStack,
+    /// Control groups that limit memory and swap space.
+    MemoryGroups,
+    /// Control groups that limit how many processes there are.
+    ProcessGroups,
+    /// Control groups that share out the time of processors.
+    ShareGroups,
+    /// Control groups that have processors of their own.
+    ProcessorGroups,
 }
 
 /// What a kernel says of a feature: what was found, or why it is not there.
@@ -25,8 +33,18 @@ pub type Answer = Result<String, String>;
 
 impl Feature {
     /// All of them, in the order in which they are told.
-    pub const ALL: [Self; 6] =
-        [Self::Namespaces, Self::UserNamespaces, Self::Veth, Self::Bridge, Self::Ipv6, Self::OwnStack];
+    pub const ALL: [Self; 10] = [
+        Self::Namespaces,
+        Self::UserNamespaces,
+        Self::Veth,
+        Self::Bridge,
+        Self::Ipv6,
+        Self::OwnStack,
+        Self::MemoryGroups,
+        Self::ProcessGroups,
+        Self::ShareGroups,
+        Self::ProcessorGroups,
+    ];
 
     /// Its name in a list.
     #[must_use]
@@ -38,6 +56,10 @@ impl Feature {
             Self::Bridge => "bridge",
             Self::Ipv6 => "IPv6",
             Self::OwnStack => "own stack",
+            Self::MemoryGroups => "cgroup memory",
+            Self::ProcessGroups => "cgroup pids",
+            Self::ShareGroups => "cgroup cpu",
+            Self::ProcessorGroups => "cgroup cpuset",
         }
     }
 
@@ -57,6 +79,20 @@ impl Feature {
             }
             Self::Ipv6 => (Standing::Limited, "no IPv6 address can be set: boot without ipv6.disable=1"),
             Self::OwnStack => (Standing::Limited, "no node of kind `self` can be made: run as root"),
+            Self::MemoryGroups => (
+                Standing::Limited,
+                "`memoryuse` and `swapuse` cannot be limited: write `+memory` into cgroup.subtree_control",
+            ),
+            Self::ProcessGroups => {
+                (Standing::Limited, "`maxproc` cannot be limited: write `+pids` into cgroup.subtree_control")
+            }
+            Self::ShareGroups => {
+                (Standing::Limited, "`pcpu` cannot be limited: write `+cpu` into cgroup.subtree_control")
+            }
+            Self::ProcessorGroups => (
+                Standing::Limited,
+                "`cpus` cannot be had: write `+cpuset` into cgroup.subtree_control of the cgroups of version 2",
+            ),
         }
     }
 

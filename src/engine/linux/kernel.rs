@@ -1,14 +1,16 @@
 //! What the engine asks of a Linux kernel: a few system calls at a time, everything about interfaces as netlink bytes.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::IpAddr;
 use std::os::fd::BorrowedFd;
+use std::str::FromStr;
 use std::time::Duration;
 
 use super::features::{Answer, Feature};
 use crate::engine::{EngineError, Exit, NotRun, Running, Stream};
 use crate::graph::{Name, Place};
-use crate::model::LabName;
+use crate::model::{CpuSet, LabName};
 
 /// A socket that echoes are sent from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -29,9 +31,77 @@ pub struct Process {
     pub keeper: bool,
 }
 
+/// What may be set of what a node takes of the machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Knob {
+    /// Octets of memory; beyond, processes are killed.
+    Memory(u64),
+    /// Octets of swap space.
+    Swap(u64),
+    /// Processes and threads.
+    Processes(u64),
+    /// Time of processors, in percent of one of them.
+    Share(u64),
+    /// Which processors.
+    Processors(CpuSet),
+}
+
+impl Knob {
+    /// The knob of a limit in the words of the file; `None` if Linux has none for it.
+    #[must_use]
+    pub fn of(resource: &str, action: &str, amount: u64) -> Option<Self> {
+        Some(match (resource, action) {
+            ("memoryuse", "deny") => Self::Memory(amount),
+            ("swapuse", "deny") => Self::Swap(amount),
+            ("maxproc", "deny") => Self::Processes(amount),
+            ("pcpu", "deny") => Self::Share(amount),
+            _ => return None,
+        })
+    }
+
+    /// Resource and amount of a limit in the words of the file.
+    #[must_use]
+    pub fn limit(&self) -> Option<(&'static str, u64)> {
+        Some(match self {
+            Self::Memory(amount) => ("memoryuse", *amount),
+            Self::Swap(amount) => ("swapuse", *amount),
+            Self::Processes(amount) => ("maxproc", *amount),
+            Self::Share(amount) => ("pcpu", *amount),
+            Self::Processors(_) => return None,
+        })
+    }
+
+    /// Whether both set the same.
+    #[must_use]
+    pub fn is_same_kind(&self, other: &Self) -> bool {
+        std::mem::discriminant(self) == std::mem::discriminant(other)
+    }
+}
+
+impl fmt::Display for Knob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Processors(set) => write!(f, "cpus {set}"),
+            other => other.limit().map_or(Ok(()), |(resource, amount)| write!(f, "{resource} {amount}")),
+        }
+    }
+}
+
+impl FromStr for Knob {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (word, value) = text.split_once(' ').ok_or(())?;
+        if word == "cpus" {
+            return value.parse().map(Self::Processors).map_err(drop);
+        }
+        Self::of(word, "deny", value.parse().map_err(drop)?).ok_or(())
+    }
+}
+
 /// A Linux kernel. A lab is a directory with one small file system of our own, whose source names the token, and in it a mount for
 /// each namespace.
-pub trait Kernel: std::fmt::Debug {
+pub trait Kernel: fmt::Debug {
     /// A string that changes with every boot.
     fn boot_identity(&mut self) -> String;
 
@@ -174,4 +244,22 @@ pub trait Kernel: std::fmt::Debug {
     /// # Errors
     /// What the system refuses.
     fn signal(&mut self, process: &Process, signal: i32) -> Result<(), EngineError>;
+
+    /// Sets a knob of a node.
+    ///
+    /// # Errors
+    /// What the system refuses.
+    fn set_knob(&mut self, lab: &LabName, place: &Place, knob: &Knob) -> Result<(), EngineError>;
+
+    /// Takes back that a knob was set; one that was not is no error.
+    ///
+    /// # Errors
+    /// What the system refuses.
+    fn unset_knob(&mut self, lab: &LabName, place: &Place, knob: &Knob) -> Result<(), EngineError>;
+
+    /// What is set for each node of a lab.
+    ///
+    /// # Errors
+    /// What the system refuses.
+    fn knobs(&mut self, lab: &LabName) -> Result<BTreeMap<Place, Vec<Knob>>, EngineError>;
 }

@@ -7,6 +7,7 @@ mod errno;
 pub mod features;
 mod indexes;
 pub mod kernel;
+mod limits;
 mod observe;
 mod probe;
 mod processes;
@@ -69,7 +70,7 @@ use std::time::Duration;
 
 use self::features::Feature;
 use self::indexes::Indexes;
-use self::kernel::Kernel;
+use self::kernel::{Kernel, Knob};
 use super::{
     Backend, Capabilities, Echo, EchoResult, Ending, Engine, EngineError, Exit, Fact, NotRun, Running, StepResult,
     Stream,
@@ -190,6 +191,14 @@ impl<K: Kernel> Engineer<'_, K> {
             }
             Step::Linux(LinuxStep::RemoveNamespace(namespace)) => single(self.remove_namespace(&namespace.place)),
             Step::SetSysctl { name, to, .. } => single(self.kernel.write_sysctl(&self.lab, place, name, to)),
+            Step::AddLimit(limit) => single(self.set_limit(limit)),
+            Step::RemoveLimit(limit) => single(self.unset_limit(limit)),
+            Step::SetCpus { place, to: Some(set), .. } => {
+                single(self.kernel.set_knob(&self.lab, place, &Knob::Processors(set.clone())))
+            }
+            Step::SetCpus { place, from: Some(set), to: None } => {
+                single(self.kernel.unset_knob(&self.lab, place, &Knob::Processors(set.clone())))
+            }
             _ => {
                 let run = steps.iter().take_while(|step| encode::is_message(step)).count();
                 if run == 0 {

@@ -34,6 +34,7 @@ impl<K: Kernel> Engineer<'_, K> {
                 self.kernel.release(&self.lab, &place);
             }
         }
+        self.see_limits(&scope.life, &mut observed.life)?;
         if scope.host {
             self.see(&mut observed, scope, &Place::Host)?;
         }

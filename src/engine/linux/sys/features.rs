@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use super::super::errno::errno;
 use super::super::features::{Answer, Feature};
-use super::{Way, call, inside, netlink_socket, way};
+use super::{Way, call, groups, inside, netlink_socket, way};
 use crate::netlink::linux::{Links, VethEnd};
 use crate::netlink::reply::{self, Acknowledgement};
 
@@ -34,6 +34,10 @@ fn ask(feature: Feature) -> Answer {
             Ok(Way::Rootless { why }) => Err(format!("labs in user namespaces have no way to it: {why}")),
             Err(unusable) => Err(unusable.message),
         },
+        Feature::MemoryGroups => groups::answer("memory"),
+        Feature::ProcessGroups => groups::answer("pids"),
+        Feature::ShareGroups => groups::answer("cpu"),
+        Feature::ProcessorGroups => groups::answer("cpuset"),
         Feature::UserNamespaces => said(call::clone_for_socket(libc::CLONE_NEWUSER), "users may make them"),
         Feature::Veth => {
             let end = |name, mac| VethEnd { name, index: 0, mac, mtu: 1500, namespace: None, bridge: None };

@@ -5,6 +5,7 @@ mod child;
 mod execute;
 mod features;
 mod folder;
+mod groups;
 mod holder;
 mod inside;
 mod node;
@@ -27,7 +28,7 @@ use self::processes::Places;
 use super::Machine;
 use super::errno::refused;
 use super::features::{Answer, Feature};
-use super::kernel::{EchoSocket, Kernel, Process};
+use super::kernel::{EchoSocket, Kernel, Knob, Process};
 use crate::engine::{Backend, EngineError, Exit, Fact, NotRun, Running, Stream, Unusable};
 use crate::graph::{Name, Place};
 use crate::model::LabName;
@@ -145,10 +146,11 @@ impl Namespaces {
         }
         let _locked = lock(lab).map_err(NotRun::Refused)?;
         let namespace = open_namespace(lab, place).map_err(NotRun::Refused)?;
-        let inside = node::enter(lab, place, &namespace, &[], || node::view(&name));
+        let groups = groups::doors(lab, place).map_err(|error| NotRun::Refused(no(place, "open", &error)))?;
+        let inside = node::enter(lab, place, &namespace, &groups, || node::view(&name));
         let inside = inside.map_err(|failure| NotRun::Refused(no(failure.object, failure.call, &failure.error)))?;
         let (name, node) = (name.display().to_string(), Some((&namespace, &inside)));
-        start(&execute::Where { name, node, groups: &[], limit })
+        start(&execute::Where { name, node, groups: &groups, limit })
     }
 }
 
@@ -251,6 +253,7 @@ impl Kernel for Namespaces {
         let locked = lock(lab)?;
         self.places(lab, std::slice::from_ref(place))?.kill().map_err(|error| no(place, "kill", &error))?;
         node::forget(lab, place).map_err(|error| no(place, "unlink", &error))?;
+        groups::forget(lab, place).map_err(|error| no(place, "rmdir", &error))?;
         let dropped = folder::drop_one(lab, place).map_err(|error| no(place, "umount", &error));
         drop(locked);
         dropped
@@ -262,6 +265,10 @@ impl Kernel for Namespaces {
         if processes::is_anybody_elsewhere().map_err(|error| no("/proc", "read", &error))? {
             let places: Vec<Place> = self.namespaces(lab)?.into_keys().collect();
             self.places(lab, &places)?.kill().map_err(|error| no(lab, "kill", &error))?;
+        }
+        let grouped = groups::list(lab).map_err(|error| no(lab, "read", &error))?;
+        for place in grouped.keys() {
+            groups::forget(lab, place).map_err(|error| no(place, "rmdir", &error))?;
         }
         drop(locked);
         folder::end(lab).map_err(|error| no(folder::lab(lab).display(), "umount", &error))
@@ -375,6 +382,19 @@ impl Kernel for Namespaces {
         self.places(lab, places)?.running().map_err(failed)
     }
 
+    fn set_knob(&mut self, lab: &LabName, place: &Place, knob: &Knob) -> Result<(), EngineError> {
+        set_knob(self, lab, place, knob)
+    }
+
+    fn unset_knob(&mut self, lab: &LabName, place: &Place, knob: &Knob) -> Result<(), EngineError> {
+        let _locked = lock(lab)?;
+        groups::unset(lab, place, knob).map_err(|error| no(format!("{knob} of {place}"), "write", &error))
+    }
+
+    fn knobs(&mut self, lab: &LabName) -> Result<BTreeMap<Place, Vec<Knob>>, EngineError> {
+        groups::list(lab).map_err(|error| no(lab, "read", &error))
+    }
+
     fn signal(&mut self, process: &Process, signal: i32) -> Result<(), EngineError> {
         let named = Signal::from_named_raw(signal).ok_or(io::ErrorKind::InvalidInput);
         named.map_err(io::Error::from).and_then(|signal| processes::signal(process, signal)).map_err(|error| {
@@ -385,6 +405,19 @@ impl Kernel for Namespaces {
             )
         })
     }
+}
+
+fn set_knob(kernel: &Namespaces, lab: &LabName, place: &Place, knob: &Knob) -> Result<(), EngineError> {
+    let _locked = lock(lab)?;
+    let object = || format!("{knob} of {place}");
+    let home = groups::home(groups::controller(knob)).map_err(|why| {
+        EngineError::strange(object(), "mkdir", format!("`{}` cannot be set: {why}", object()))
+            .hint("`doctor` says which controllers of cgroups there are")
+    })?;
+    let running = kernel.places(lab, std::slice::from_ref(place))?.running();
+    let running = running.map_err(|error| no("/proc", "read", &error))?;
+    let numbers: Vec<i32> = running.iter().map(|process| process.process).collect();
+    groups::set(lab, place, &home, knob, &numbers).map_err(|error| no(object(), "write", &error))
 }
 
 fn lock(lab: &LabName) -> Result<Option<folder::Locked>, EngineError> {

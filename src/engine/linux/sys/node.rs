@@ -129,7 +129,7 @@ fn start(
         let object = format!("the first process of {place}");
         move |error| Failure { call, object, error }
     };
-    let nothing = File::options().read(true).write(true).open("/dev/null").map_err(failed("open"))?;
+    let nothing = File::open("/dev/null").map_err(failed("open"))?;
     let (mut report, child_report) = pipe().map_err(failed("pipe"))?;
     let (child_go, mut go) = pipe().map_err(failed("pipe"))?;
     let groups: Vec<BorrowedFd<'_>> = groups.iter().map(AsFd::as_fd).collect();
