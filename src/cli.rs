@@ -115,7 +115,7 @@ pub enum Verb {
     Up(UpArgs),
     /// Remove a lab; needs no file
     #[command(visible_alias = "destroy")]
-    Down(TargetArgs),
+    Down(DownArgs),
     /// Make stopped nodes run again, with everything they had
     Start(StartArgs),
     /// End what runs in nodes and remove their jails; wires and files stay
@@ -194,6 +194,17 @@ pub struct UpArgs {
     /// Do not run the `exec` commands of the file
     #[arg(long)]
     pub no_exec: bool,
+}
+
+/// Arguments of `down`.
+#[derive(Args, Clone, Debug)]
+pub struct DownArgs {
+    /// The lab, or the file it came from.
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// Wait until the kernel has done all of it; Linux goes on in the background
+    #[arg(long)]
+    pub wait: bool,
 }
 
 /// Nodes of one lab.

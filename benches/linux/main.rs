@@ -24,9 +24,11 @@ mod sys;
 mod table;
 
 use std::process::ExitCode;
+#[cfg(target_os = "linux")]
 use std::time::Duration;
 
 /// How long one run took.
+#[cfg(target_os = "linux")]
 #[derive(Clone, Copy, Debug)]
 struct Figures {
     /// Until everything was made.

@@ -1,23 +1,33 @@
 //! `down`: remove a lab, by its record alone.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::context::Context;
 use super::up::{Teller, tell_notes};
 use super::{site, topology};
-use crate::cli::{Format, TargetArgs};
+use crate::cli::{DownArgs, Format};
 use crate::lab::{Access, ApplyOptions};
 use crate::output::{Failure, Status, amount};
 
-pub(super) fn run(context: &mut Context<'_>, args: &TargetArgs) -> Result<Status, Failure> {
+/// How long the kernel may take when `--timeout` says nothing.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+pub(super) fn run(context: &mut Context<'_>, args: &DownArgs) -> Result<Status, Failure> {
     let format = context.format(&[Format::Table, Format::Json, Format::Yaml])?;
     let options = ApplyOptions { timeout: context.timeout()? };
-    let (lab, _) = topology::lab_of_target(context, args)?;
+    let (lab, _) = topology::lab_of_target(context, &args.target)?;
     let mut site = site::open(context, Some(&lab), Access::Change)?;
+    let settling = args.wait.then(|| site.settling(&lab).map_err(site::failure)).transpose()?;
     let mut teller = Teller::new(context.printer);
-    let outcome = site.down(&lab, &options, &mut |progress| teller.tell(progress)).map_err(site::failure);
+    let mut outcome = site.down(&lab, &options, &mut |progress| teller.tell(progress)).map_err(site::failure);
     if outcome.is_ok() {
         teller.finish();
+    }
+    if let (Some(settling), Ok(_)) = (settling, &outcome) {
+        let limit = options.timeout.unwrap_or(PATIENCE);
+        outcome = settling.wait(limit).map_err(site::failure).and(outcome);
     }
     let engine = site.engine();
     let applied = site::close(site, outcome)?;

@@ -110,8 +110,25 @@ pub trait Backend: fmt::Debug {
         Ok(())
     }
 
+    /// Prepares to wait until everything of a lab that is taken away from now on has gone; `None` where there is nothing to wait for.
+    ///
+    /// # Errors
+    /// The kernel's refusal.
+    fn settling(&mut self, _lab: &LabName) -> Result<Option<Box<dyn Settling>>, EngineError> {
+        Ok(None)
+    }
+
     /// The engine for one lab, which bears `token` to prove that it is ours.
     fn engine<'b>(&'b mut self, lab: &LabName, token: &str) -> Box<dyn Engine + 'b>;
+}
+
+/// A kernel that goes on by itself with taking things away.
+pub trait Settling: fmt::Debug {
+    /// Waits until it has done that, or so long.
+    ///
+    /// # Errors
+    /// It was not enough.
+    fn wait(self: Box<Self>, limit: Duration) -> Result<(), EngineError>;
 }
 
 /// Does single steps and looks; knows neither graph nor file.

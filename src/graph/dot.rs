@@ -117,7 +117,7 @@ fn label(object: &Object) -> Option<String> {
         Object::Eiface(eiface) => format!("eiface {}\n{} {}", eiface.node, eiface.nic.name, eiface.nic.mac),
         Object::Epair(epair) => format!("epair\n{} {}", epair.ends[0].name, epair.ends[1].name),
         Object::IfBridge(bridge) => format!("if_bridge\n{}", bridge.nic.name),
-        Object::Hooks(_) | Object::Shape(_) => return None,
+        Object::Hooks(_) | Object::Shape(_) | Object::Linux(Linux::Shaped(_)) => return None,
         Object::Placement(placement) => at(&placement.place, &placement.name),
         Object::Member(member) => format!("member\n{} of {}", member.member, member.bridge),
         Object::Sysctl(sysctl) => format!("{}={}", sysctl.name, sysctl.value),

@@ -1,5 +1,6 @@
 //! What a lab is made of on Linux: namespaces, veth pairs and bridges. Addresses, routes and sysctls are the same objects everywhere.
 
+mod shape;
 mod sysctls;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,6 +12,7 @@ use super::object::{Address, Name, Nic, Object, ObjectId, Place, Route, Sysctl, 
 use super::{Cpus, Graph, GraphError, Limit, Owner, names, place_of};
 use crate::model::{Link, Model, Mtu, Node, NodeId, NodeKind, SwitchDriver};
 
+pub use shape::{Bottleneck, Line, Sending, Shaped, ShapedEnd};
 pub use sysctls::{Translated, interface_of, translate};
 
 /// The loopback interface.
@@ -25,6 +27,8 @@ pub enum Linux {
     Veth(Veth),
     /// A bridge of the lab's namespace.
     Bridge(Bridge),
+    /// How the ends of a veth pair send.
+    Shaped(Shaped),
 }
 
 /// A namespace: `LAB`, which holds the bridges, or `LAB.NODE`.
@@ -55,6 +59,9 @@ pub struct End {
     /// It makes itself a link-local IPv6 address. Ports and nodes without IPv6 do not: a thousand of them would flood their
     /// segment with neighbour discovery.
     pub link_local: bool,
+    /// Whether it sends on what comes in over IPv4 for others: said for each interface, over netlink, because a write below /proc
+    /// takes the longer the more namespaces there are. `None` where the file's sysctls say it, and outside of nodes.
+    pub forwards: Option<bool>,
 }
 
 impl Veth {
@@ -63,7 +70,8 @@ impl Veth {
     pub(super) fn without(mut self, places: &BTreeSet<Place>) -> Self {
         for (end, nic) in self.ends.iter_mut().zip(&self.nics) {
             if places.contains(&end.place) {
-                *end = End { place: Place::Lab, name: nic.name.clone(), bridge: None, link_local: false };
+                *end =
+                    End { place: Place::Lab, name: nic.name.clone(), bridge: None, link_local: false, forwards: None };
             }
         }
         self
@@ -96,6 +104,7 @@ impl Linux {
             Self::Namespace(namespace) => ObjectId::Jail(namespace.place.clone()),
             Self::Veth(veth) => ObjectId::Epair(veth.nics[0].name.clone()),
             Self::Bridge(bridge) => ObjectId::IfBridge(bridge.nic.name.clone()),
+            Self::Shaped(shaped) => ObjectId::Shape(shaped.nic.clone()),
         }
     }
 
@@ -104,7 +113,7 @@ impl Linux {
     pub fn place(&self) -> Option<&Place> {
         match self {
             Self::Namespace(namespace) => Some(&namespace.place),
-            Self::Veth(_) => None,
+            Self::Veth(_) | Self::Shaped(_) => None,
             Self::Bridge(_) => Some(&Place::Lab),
         }
     }
@@ -113,7 +122,7 @@ impl Linux {
     #[must_use]
     pub fn nics(&self) -> &[Nic] {
         match self {
-            Self::Namespace(_) => &[],
+            Self::Namespace(_) | Self::Shaped(_) => &[],
             Self::Veth(veth) => &veth.nics,
             Self::Bridge(bridge) => std::slice::from_ref(&bridge.nic),
         }
@@ -135,6 +144,7 @@ impl Linux {
                 }
             }
             Self::Bridge(_) => want(ObjectId::Jail(Place::Lab)),
+            Self::Shaped(shaped) => want(ObjectId::Epair(shaped.nic.clone())),
         }
     }
 }
@@ -205,7 +215,15 @@ impl Builder<'_> {
 
     fn link(&mut self, link: &Link) {
         let [(first, here), (second, there)] = [self.end(link, 0), self.end(link, 1)];
+        let ends = [(0, &here, &first), (1, &there, &second)].map(|(from, end, nic)| {
+            let sending = link.shaping[from].as_ref().map(|shaping| Sending::of(shaping, nic.mtu)).unwrap_or_default();
+            ShapedEnd { place: end.place.clone(), interface: end.name.clone(), sending }
+        });
+        let shaped = Shaped { nic: first.name.clone(), ends };
         self.push(Object::Linux(Linux::Veth(Veth { nics: [first, second], ends: [here, there] })));
+        if shaped.ends.iter().any(|end| !end.sending.is_plain()) {
+            self.push(Object::Linux(Linux::Shaped(shaped)));
+        }
     }
 
     fn end(&self, link: &Link, end: usize) -> (Nic, End) {
@@ -222,7 +240,7 @@ impl Builder<'_> {
                 description: self.description(&format!("{name} port {}", link.identity)),
             };
             let bridge = Some(names::in_lab(lab, name, ""));
-            let end = End { place: Place::Lab, name: nic.name.clone(), bridge, link_local: false };
+            let end = End { place: Place::Lab, name: nic.name.clone(), bridge, link_local: false, forwards: None };
             return (nic, end);
         };
         let found = node.interfaces.get(interface);
@@ -233,7 +251,8 @@ impl Builder<'_> {
             description: self.description(&format!("{name}:{interface}")),
         };
         let name = interface.as_str().into();
-        (nic, End { place: place_of(node), name, bridge: None, link_local: has_ipv6(node) })
+        let (link_local, forwards) = (has_ipv6(node), sysctls::forwards(node));
+        (nic, End { place: place_of(node), name, bridge: None, link_local, forwards })
     }
 
     fn configuration(&mut self, node: &Node) {

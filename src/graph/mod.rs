@@ -195,9 +195,12 @@ impl Graph {
     pub fn without(&self, places: &BTreeSet<Place>) -> Result<Self, GraphError> {
         let inside = |object: &Object| object.place().is_some_and(|place| places.contains(place));
         let kept = self.graph.node_weights().filter(|(_, object)| !inside(object)).cloned();
-        let kept = kept.map(|(owner, object)| match object {
-            Object::Linux(Linux::Veth(veth)) => (owner, Object::Linux(Linux::Veth(veth.without(places)))),
-            other => (owner, other),
+        let kept = kept.filter_map(|(owner, object)| match object {
+            Object::Linux(Linux::Veth(veth)) => Some((owner, Object::Linux(Linux::Veth(veth.without(places))))),
+            Object::Linux(Linux::Shaped(shaped)) => {
+                Some((owner, Object::Linux(Linux::Shaped(shaped.without(places)?))))
+            }
+            other => Some((owner, other)),
         });
         Ok(Self::new(self.lab.clone(), kept.collect())?.with_nodes_elsewhere(self.elsewhere.clone()))
     }

@@ -339,7 +339,7 @@ pub enum ObjectId {
     IfBridge(Name),
     /// By the first end.
     Hooks(Hook),
-    /// By the pipe.
+    /// By the pipe; of a veth pair by its first end.
     Shape(Name),
     /// By the interface's name in the lab jail.
     Placement(Name),

@@ -103,8 +103,13 @@ impl Labs<'_> {
     }
 
     pub(super) fn observe_known(&mut self, lab: &LabName, known: &Known) -> Result<(Observed, Arc<Graph>), LabError> {
+        self.observe_within(lab, known, false)
+    }
+
+    /// The same; of a lab that `goes` as a whole only what tells that it is there, and what is outside of it.
+    fn observe_within(&mut self, lab: &LabName, known: &Known, goes: bool) -> Result<(Observed, Arc<Graph>), LabError> {
         let graphs: Vec<&Graph> = known.graphs.iter().map(|graph| &**graph).collect();
-        let scope = Scope::of(&graphs);
+        let scope = Scope { goes, ..Scope::of(&graphs) };
         let observed = self.engine(lab, known).observe(&scope).map_err(words::unreadable)?;
         let seen = Arc::new(observed.graph(&graphs)?);
         Ok((observed, seen))
@@ -137,11 +142,11 @@ impl Labs<'_> {
     /// As [`super::Site::plan_down`].
     pub fn plan_down(&mut self, lab: &LabName) -> Result<Plan, LabError> {
         let known = self.known_lab(lab)?;
-        self.plan_removal(lab, &known)
+        self.plan_removal(lab, &known, false)
     }
 
-    fn plan_removal(&mut self, lab: &LabName, known: &Known) -> Result<Plan, LabError> {
-        let (_, before) = self.observe_known(lab, known)?;
+    fn plan_removal(&mut self, lab: &LabName, known: &Known, goes: bool) -> Result<Plan, LabError> {
+        let (_, before) = self.observe_within(lab, known, goes)?;
         let mut plan = plan::build(Arc::new(Graph::empty(lab.clone())), before);
         host::restore(&mut plan, known.record.as_ref());
         Ok(plan)
@@ -339,7 +344,7 @@ impl Labs<'_> {
         if known.record.is_some() {
             self.call_home(lab, &known);
         }
-        let plan = self.plan_removal(lab, &known)?;
+        let plan = self.plan_removal(lab, &known, true)?;
         let (record, notes) = match (&known.record, &known.history) {
             (Some(record), _) => (record, Vec::new()),
             (None, Some(record)) => {

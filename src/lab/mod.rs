@@ -21,7 +21,7 @@ use crate::diagnostic::Diagnostic;
 use crate::engine::files::{Disk, StateFiles};
 use crate::engine::freebsd::{self, Settings};
 use crate::engine::linux::{self, sys::Way};
-use crate::engine::{Backend, Lock, Phase, Records, Unusable};
+use crate::engine::{self, Backend, Lock, Phase, Records, Unusable};
 use crate::model::{IfName, LabName, Model, NodeName};
 use crate::plan::{Observed, Plan};
 
@@ -92,6 +92,21 @@ pub struct Site {
     /// Of the kernel.
     boot: String,
     entropy: [u8; 16],
+}
+
+/// A wait that was prepared, see [`Site::settling`].
+#[derive(Debug)]
+pub struct Settling(Option<Box<dyn engine::Settling>>);
+
+impl Settling {
+    /// Waits, or so long.
+    ///
+    /// # Errors
+    /// `NotUndone` when it was not enough.
+    pub fn wait(self, limit: Duration) -> Result<(), LabError> {
+        let Some(settling) = self.0 else { return Ok(()) };
+        settling.wait(limit).map_err(|error| LabError { kind: LabErrorKind::NotUndone, ..words::refused(error) })
+    }
 }
 
 impl Site {
@@ -222,6 +237,14 @@ impl Site {
     ) -> Result<Applied, LabError> {
         self.may_change()?;
         self.inner().down_within(lab, options, progress)
+    }
+
+    /// Prepares to wait until everything of a lab that is taken away from now on has gone: some kernels return before they have done all of it.
+    ///
+    /// # Errors
+    /// `Refused`.
+    pub fn settling(&mut self, lab: &LabName) -> Result<Settling, LabError> {
+        Ok(Settling(self.behind.settling(lab).map_err(words::unreadable)?))
     }
 
     /// Ends what runs in nodes (rc.shutdown where they have files of their own, SIGTERM, `grace`, SIGKILL) and removes their jails.

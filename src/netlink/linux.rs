@@ -3,7 +3,7 @@
 use super::consts::{
     IFLA_ADDRESS, IFLA_CARRIER, IFLA_IFALIAS, IFLA_IFNAME, IFLA_INFO_DATA, IFLA_INFO_KIND, IFLA_LINK, IFLA_LINKINFO,
     IFLA_MTU, NDA_DST, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REQUEST, RTM_DELLINK, RTM_DELNEIGH,
-    RTM_GETNEIGH, RTM_NEWLINK, RTM_NEWNEIGH,
+    RTM_GETLINK, RTM_GETNEIGH, RTM_NEWLINK, RTM_NEWNEIGH,
 };
 use super::wire::{Message, Writer, attributes, string_of, u32_of};
 
@@ -29,14 +29,30 @@ const IFLA_BR_MAX_AGE: u16 = 3;
 const IFLA_BR_AGEING_TIME: u16 = 4;
 /// `IFLA_BR_STP_STATE`.
 const IFLA_BR_STP_STATE: u16 = 5;
+/// `IFLA_BR_MCAST_SNOOPING`: without it a bridge sends multicast to every port, as a plain switch does, and a port costs less.
+const IFLA_BR_MCAST_SNOOPING: u16 = 23;
 /// `IFLA_INET6_ADDR_GEN_MODE`.
 const IFLA_INET6_ADDR_GEN_MODE: u16 = 8;
 /// `IN6_ADDR_GEN_MODE_EUI64`.
 const EUI64: u8 = 0;
 /// `IN6_ADDR_GEN_MODE_NONE`.
 const NONE: u8 = 1;
+/// `AF_INET`.
+const AF_INET: u16 = 2;
 /// `AF_INET6` of Linux.
 const AF_INET6: u16 = 10;
+/// `IFLA_INET_CONF`.
+const IFLA_INET_CONF: u16 = 1;
+/// `IPV4_DEVCONF_FORWARDING` (include/uapi/linux/ip.h); in an answer these are words from 1 on.
+const IPV4_DEVCONF_FORWARDING: u16 = 1;
+/// `IPV4_DEVCONF_ACCEPT_REDIRECTS`.
+const IPV4_DEVCONF_ACCEPT_REDIRECTS: u16 = 4;
+/// `IFLA_QDISC`.
+const IFLA_QDISC: u16 = 6;
+/// `IFLA_EXT_MASK`.
+const IFLA_EXT_MASK: u16 = 29;
+/// `RTEXT_FILTER_SKIP_STATS`: counters of every processor take the kernel longer than all the rest.
+const SKIP_STATS: u32 = 1 << 3;
 /// `IFF_UP`.
 pub const IFF_UP: u32 = 1;
 
@@ -72,6 +88,17 @@ pub struct VethEnd<'a> {
     pub namespace: Option<i32>,
     /// The index of the bridge it is a port of, in the namespace of the socket.
     pub bridge: Option<u32>,
+}
+
+/// What is said of an interface after it was made.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Dress<'a> {
+    /// Its alias.
+    pub alias: Option<&'a str>,
+    /// Whether it makes itself a link-local address.
+    pub link_local: Option<bool>,
+    /// Whether what comes in there over IPv4 for others is sent on.
+    pub forwards: Option<bool>,
 }
 
 /// Writes messages about interfaces; each asks for an acknowledgement under its own number.
@@ -147,6 +174,7 @@ impl Links {
         let data = self.writer.nest(IFLA_INFO_DATA, false);
         self.writer.number(IFLA_BR_STP_STATE, u32::from(stp));
         self.writer.number(IFLA_BR_AGEING_TIME, if learning { AGEING } else { 0 });
+        self.writer.attribute(IFLA_BR_MCAST_SNOOPING, &[0]);
         if stp {
             self.writer.number(IFLA_BR_FORWARD_DELAY, FORWARD_DELAY);
             self.writer.number(IFLA_BR_HELLO_TIME, HELLO_TIME);
@@ -183,28 +211,39 @@ impl Links {
         self.writer.end();
     }
 
-    /// Sets the alias, and whether the interface makes itself a link-local address.
-    pub fn dress(&mut self, index: u32, alias: Option<&str>, link_local: Option<bool>) {
+    /// Says of an interface what its creation cannot.
+    pub fn dress(&mut self, index: u32, dress: &Dress<'_>) {
         self.begin(RTM_NEWLINK, 0, index, 0, 0);
-        self.clothes(alias, link_local);
+        self.clothes(dress);
     }
 
     /// The same for an interface whose index the kernel chose.
-    pub fn dress_by_name(&mut self, name: &str, alias: &str, link_local: bool) {
+    pub fn dress_by_name(&mut self, name: &str, dress: &Dress<'_>) {
         self.begin(RTM_NEWLINK, 0, 0, 0, 0);
         self.writer.string(IFLA_IFNAME, name);
-        self.clothes(Some(alias), Some(link_local));
+        self.clothes(dress);
     }
 
-    fn clothes(&mut self, alias: Option<&str>, link_local: Option<bool>) {
-        if let Some(alias) = alias {
+    fn clothes(&mut self, dress: &Dress<'_>) {
+        if let Some(alias) = dress.alias {
             self.writer.attribute(IFLA_IFALIAS, alias.as_bytes());
         }
-        if let Some(on) = link_local {
+        if dress.link_local.is_some() || dress.forwards.is_some() {
             let families = self.writer.nest(IFLA_AF_SPEC, true);
-            let inet6 = self.writer.nest(AF_INET6, true);
-            self.writer.attribute(IFLA_INET6_ADDR_GEN_MODE, &[if on { EUI64 } else { NONE }]);
-            self.writer.close(inet6);
+            if let Some(on) = dress.forwards {
+                let inet = self.writer.nest(AF_INET, true);
+                let conf = self.writer.nest(IFLA_INET_CONF, true);
+                self.writer.number(IPV4_DEVCONF_FORWARDING, u32::from(on));
+                // A router heeds nobody's redirects: so it is when forwarding is turned on for a whole stack.
+                self.writer.number(IPV4_DEVCONF_ACCEPT_REDIRECTS, u32::from(!on));
+                self.writer.close(conf);
+                self.writer.close(inet);
+            }
+            if let Some(on) = dress.link_local {
+                let inet6 = self.writer.nest(AF_INET6, true);
+                self.writer.attribute(IFLA_INET6_ADDR_GEN_MODE, &[if on { EUI64 } else { NONE }]);
+                self.writer.close(inet6);
+            }
             self.writer.close(families);
         }
         self.writer.end();
@@ -257,10 +296,20 @@ pub struct Link {
     pub bridge: Option<u32>,
     /// Whether it makes itself a link-local address.
     pub link_local: bool,
+    /// Whether what comes in there over IPv4 for others is sent on.
+    pub forwards: bool,
+    /// Its queueing discipline; `noqueue` is none.
+    pub qdisc: String,
     /// Of a port: it is on its way to forward and does not yet.
     pub settling: bool,
     /// Of a bridge: whether it takes part in the spanning tree, and how long it remembers hosts.
     pub bridging: Option<(bool, u32)>,
+}
+
+/// The interface that a message of `struct ifinfomsg` is about.
+#[must_use]
+pub fn index_of(message: &Message<'_>) -> Option<u32> {
+    u32_of(message.payload.get(4..8)?)
 }
 
 /// Reads RTM_NEWLINK; `None` for other messages and for what is too short.
@@ -282,7 +331,12 @@ pub fn link(message: &Message<'_>) -> Option<Link> {
             IFLA_LINK => link.peer = u32_of(value).filter(|index| *index != 0),
             IFLA_MASTER => link.bridge = u32_of(value).filter(|index| *index != 0),
             IFLA_LINKINFO => information(&mut link, value),
+            IFLA_QDISC => link.qdisc = string_of(value),
             IFLA_AF_SPEC => {
+                let inet = attributes(value, 0).find(|(family, _)| *family == AF_INET);
+                let conf = inet.and_then(|(_, own)| attributes(own, 0).find(|(kind, _)| *kind == IFLA_INET_CONF));
+                let forwarding = conf.and_then(|(_, words)| u32_of(words.get(..4)?));
+                link.forwards = forwarding.is_some_and(|value| value != 0);
                 let inet6 = attributes(value, 0).find(|(family, _)| *family == AF_INET6);
                 let mode =
                     inet6.and_then(|(_, own)| attributes(own, 0).find(|(kind, _)| *kind == IFLA_INET6_ADDR_GEN_MODE));
@@ -319,6 +373,21 @@ fn information(link: &mut Link, value: &[u8]) {
         }
         link.bridging = Some(bridging);
     }
+}
+
+/// RTM_GETLINK: every interface, or those of one kind.
+#[must_use]
+pub fn links(kind: Option<&str>) -> Vec<u8> {
+    let mut writer = Writer::new();
+    writer.begin(RTM_GETLINK, NLM_F_REQUEST | NLM_F_DUMP, 1, 0, &header(0, 0, 0));
+    writer.number(IFLA_EXT_MASK, SKIP_STATS);
+    if let Some(kind) = kind {
+        let info = writer.nest(IFLA_LINKINFO, true);
+        writer.string(IFLA_INFO_KIND, kind);
+        writer.close(info);
+    }
+    writer.end();
+    writer.finish()
 }
 
 /// A neighbour that was learnt: its interface, family and address.

@@ -129,7 +129,7 @@ impl Builder<'_> {
         };
         match object {
             Object::Jail(jail) => vec![Step::RemoveJail(jail.clone())],
-            Object::Linux(object) => vec![linux::removal(object)],
+            Object::Linux(object) => linux::removal(object),
             Object::Netgraph(node) => vec![Step::RemoveNetgraph { node: node.clone(), from: None }],
             Object::Eiface(eiface) => vec![Step::RemoveEiface { eiface: eiface.clone(), from: None }],
             Object::Epair(epair) => vec![Step::RemoveEpair(epair.clone())],
@@ -181,7 +181,7 @@ impl Builder<'_> {
     fn creation(&mut self, object: &Object) -> Vec<Step> {
         match object {
             Object::Jail(jail) => vec![Step::CreateJail(jail.clone())],
-            Object::Linux(object) => vec![linux::creation(object)],
+            Object::Linux(object) => linux::creation(object),
             Object::Netgraph(node) => {
                 let from = if node.kind == NetgraphKind::Pipe { self.birth(&node.name) } else { None };
                 vec![Step::CreateNetgraph { node: node.clone(), from }]

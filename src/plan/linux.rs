@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::graph::linux::{Bridge, BridgeSettings, Linux, Namespace, Veth};
+use crate::graph::linux::{Bridge, BridgeSettings, Linux, Namespace, Sending, Veth};
 use crate::graph::{Name, Place};
 
 use super::diff::Attributes;
+use super::shaped;
 use super::step::Step;
 use super::words::quoted;
 
@@ -42,6 +43,26 @@ pub enum LinuxStep {
         /// Whether it makes itself a link-local address.
         on: bool,
     },
+    /// IFLA_INET_CONF.
+    SetForwarding {
+        /// Where.
+        place: Place,
+        /// The interface's name there.
+        interface: Name,
+        /// Whether it sends on what comes in over IPv4 for others.
+        on: bool,
+    },
+    /// RTM_NEWQDISC, RTM_DELQDISC: how an interface sends.
+    SetSending {
+        /// Where.
+        place: Place,
+        /// The interface's name there.
+        interface: Name,
+        /// Before.
+        from: Sending,
+        /// After.
+        to: Sending,
+    },
 }
 
 impl LinuxStep {
@@ -57,6 +78,10 @@ impl LinuxStep {
             Self::RemoveBridge(bridge) => Self::CreateBridge(bridge),
             Self::SetBridge { bridge, from, to } => Self::SetBridge { bridge, from: to, to: from },
             Self::SetLinkLocal { place, interface, on } => Self::SetLinkLocal { place, interface, on: !on },
+            Self::SetForwarding { place, interface, on } => Self::SetForwarding { place, interface, on: !on },
+            Self::SetSending { place, interface, from, to } => {
+                Self::SetSending { place, interface, from: to, to: from }
+            }
         }
     }
 
@@ -67,7 +92,9 @@ impl LinuxStep {
             Self::CreateNamespace(_) | Self::RemoveNamespace(_) => Place::Host,
             // The host's end must be gone before the lab's namespace goes, and one actor keeps the order.
             Self::RemoveVeth(_) if self.outlives_the_lab() => Place::Host,
-            Self::SetLinkLocal { place, .. } => place.clone(),
+            Self::SetLinkLocal { place, .. } | Self::SetForwarding { place, .. } | Self::SetSending { place, .. } => {
+                place.clone()
+            }
             _ => Place::Lab,
         }
     }
@@ -88,7 +115,8 @@ impl LinuxStep {
             Self::CreateNamespace(_) | Self::RemoveNamespace(_) => "namespace",
             Self::CreateVeth(_) | Self::RemoveVeth(_) => "veth",
             Self::CreateBridge(_) | Self::RemoveBridge(_) | Self::SetBridge { .. } => "bridge",
-            Self::SetLinkLocal { .. } => "attribute",
+            Self::SetLinkLocal { .. } | Self::SetForwarding { .. } => "attribute",
+            Self::SetSending { .. } => "tc",
         }
     }
 
@@ -122,6 +150,7 @@ impl LinuxStep {
                     let mode = if end.link_local { "eui64" } else { "none" };
                     let (here, alias) = (ip(&end.place), quoted(&nic.description));
                     lines.push(format!("{here} link set {}{master} addrgenmode {mode} alias {alias}", end.name));
+                    lines.extend(end.forwards.filter(|on| *on).map(|on| forwarding(lab, &end.place, &end.name, on)));
                 }
                 lines
             }
@@ -140,8 +169,19 @@ impl LinuxStep {
                 let mode = if *on { "eui64" } else { "none" };
                 vec![format!("{} link set {interface} addrgenmode {mode}", ip(place))]
             }
+            Self::SetForwarding { place, interface, on } => vec![forwarding(lab, place, interface, *on)],
+            Self::SetSending { place, interface, from, to } => {
+                let tc = namespace(lab, place).map_or_else(|| "tc".to_owned(), |name| format!("tc -n {name}"));
+                shaped::commands(&tc, interface, from, to)
+            }
         }
     }
+}
+
+/// The line of sysctl(8) that does what we do over netlink.
+fn forwarding(lab: &str, place: &Place, interface: &str, on: bool) -> String {
+    let within = namespace(lab, place).map(|name| format!("ip netns exec {name} ")).unwrap_or_default();
+    format!("{within}sysctl -w net.ipv4.conf.{interface}.forwarding={}", u8::from(on))
 }
 
 /// The lines of ip(8) and sysctl(8) for a step that other kernels take too; none for one that Linux never sees.
@@ -182,40 +222,49 @@ fn namespace(lab: &str, place: &Place) -> Option<String> {
     super::words::jail_name(lab, place)
 }
 
-/// The step that makes an object.
-pub(super) fn creation(object: &Linux) -> Step {
-    Step::Linux(match object.clone() {
+/// The steps that make an object.
+pub(super) fn creation(object: &Linux) -> Vec<Step> {
+    vec![Step::Linux(match object.clone() {
         Linux::Namespace(namespace) => LinuxStep::CreateNamespace(namespace),
         Linux::Veth(veth) => LinuxStep::CreateVeth(veth),
         Linux::Bridge(bridge) => LinuxStep::CreateBridge(bridge),
-    })
+        Linux::Shaped(shaped) => return shaped::steps(None, Some(&shaped)),
+    })]
 }
 
-/// The step that takes it away.
-pub(super) fn removal(object: &Linux) -> Step {
-    Step::Linux(match object.clone() {
+/// The steps that take it away.
+pub(super) fn removal(object: &Linux) -> Vec<Step> {
+    vec![Step::Linux(match object.clone() {
         Linux::Namespace(namespace) => LinuxStep::RemoveNamespace(namespace),
         Linux::Veth(veth) => LinuxStep::RemoveVeth(veth),
         Linux::Bridge(bridge) => LinuxStep::RemoveBridge(bridge),
-    })
+        Linux::Shaped(shaped) => return shaped::steps(Some(&shaped), None),
+    })]
 }
 
 /// The steps that change what is Linux's own about it; its interfaces' attributes are everybody's.
 pub(super) fn alteration(old: &Linux, new: &Linux) -> Vec<Step> {
     match (old, new) {
         (Linux::Veth(old), Linux::Veth(new)) => {
-            let changed = old.ends.iter().zip(&new.ends).filter(|(old, new)| old.link_local != new.link_local);
-            changed
-                .map(|(_, end)| {
-                    let (place, interface) = (end.place.clone(), end.name.clone());
-                    Step::Linux(LinuxStep::SetLinkLocal { place, interface, on: end.link_local })
-                })
-                .collect()
+            let mut steps = Vec::new();
+            for (old, new) in old.ends.iter().zip(&new.ends) {
+                let (place, interface) = (&new.place, &new.name);
+                if old.link_local != new.link_local {
+                    let (place, interface) = (place.clone(), interface.clone());
+                    steps.push(Step::Linux(LinuxStep::SetLinkLocal { place, interface, on: new.link_local }));
+                }
+                if let Some(on) = new.forwards.filter(|on| old.forwards != Some(*on)) {
+                    let (place, interface) = (place.clone(), interface.clone());
+                    steps.push(Step::Linux(LinuxStep::SetForwarding { place, interface, on }));
+                }
+            }
+            steps
         }
         (Linux::Bridge(old), Linux::Bridge(new)) if old.settings != new.settings => {
             let bridge = new.nic.name.clone();
             vec![Step::Linux(LinuxStep::SetBridge { bridge, from: old.settings, to: new.settings })]
         }
+        (Linux::Shaped(old), Linux::Shaped(new)) => shaped::steps(Some(old), Some(new)),
         _ => Vec::new(),
     }
 }
@@ -234,6 +283,9 @@ pub(super) fn compare(found: &mut Attributes, old: &Linux, new: &Linux) {
                 found.differ(&format!("{prefix}bridge"), bridge(&was.bridge), bridge(&is.bridge), true);
                 let (was_on, is_on) = (yes_no(was.link_local), yes_no(is.link_local));
                 found.differ(&format!("{prefix}link-local address"), was_on, is_on, false);
+                if let Some(on) = is.forwards {
+                    found.differ(&format!("{prefix}forwards"), yes_no(was.forwards == Some(true)), yes_no(on), false);
+                }
                 found.nic(prefix, &old.nics[at], &new.nics[at]);
             }
         }
@@ -242,6 +294,7 @@ pub(super) fn compare(found: &mut Attributes, old: &Linux, new: &Linux) {
             found.differ("stp", yes_no(old.settings.stp), yes_no(new.settings.stp), false);
             found.differ("learning", yes_no(old.settings.learning), yes_no(new.settings.learning), false);
         }
+        (Linux::Shaped(old), Linux::Shaped(new)) => shaped::compare(found, old, new),
         (old, new) => found.differ("kind", kind(old), kind(new), true),
     }
 }
@@ -252,6 +305,7 @@ pub(super) fn kind(object: &Linux) -> &'static str {
         Linux::Namespace(_) => "namespace",
         Linux::Veth(_) => "veth",
         Linux::Bridge(_) => "bridge",
+        Linux::Shaped(_) => "tc",
     }
 }
 
@@ -261,5 +315,6 @@ pub(super) fn name(lab: &str, object: &Linux) -> String {
         Linux::Namespace(namespace) => super::words::jail_name(lab, &namespace.place).unwrap_or_default(),
         Linux::Veth(veth) => format!("{} and {}", veth.nics[0].of(), veth.nics[1].of()),
         Linux::Bridge(bridge) => bridge.nic.of().to_owned(),
+        Linux::Shaped(shaped) => shaped.nic.to_string(),
     }
 }

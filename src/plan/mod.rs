@@ -10,6 +10,7 @@ mod observed;
 mod observed_life;
 mod observed_linux;
 pub mod render;
+mod shaped;
 mod step;
 mod words;
 

@@ -27,6 +27,8 @@ pub struct Scope {
     pub host: bool,
     /// Roots, limits and processors to look at.
     pub life: LifeScope,
+    /// The lab is to go as a whole: what goes with it need not be looked at.
+    pub goes: bool,
     /// Jails that other tools run: not to be looked at.
     pub elsewhere: BTreeSet<Place>,
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::observed::{Observed, ObservedInterface, Reader};
-use crate::graph::linux::{Bridge, BridgeSettings, End, Linux, Namespace, Veth};
+use crate::graph::linux::{Bridge, BridgeSettings, End, Linux, Namespace, Sending, Shaped, ShapedEnd, Veth};
 use crate::graph::{Name, Nic, Object, Place};
 
 /// A namespace.
@@ -24,8 +24,13 @@ pub struct ObservedLink {
     pub bridge: Option<Name>,
     /// It makes itself a link-local address.
     pub link_local: bool,
+    /// It sends on what comes in over IPv4 for others.
+    pub forwards: bool,
     /// How a bridge forwards.
     pub settings: Option<BridgeSettings>,
+    /// How it sends.
+    #[serde(skip_serializing_if = "Sending::is_plain")]
+    pub sending: Sending,
 }
 
 impl Reader<'_> {
@@ -45,6 +50,7 @@ impl Reader<'_> {
                     let Some(found) = self.veth(veth) else { continue };
                     seen.insert(veth.nics[0].name.clone());
                     ours.extend(found.ends.iter().map(|end| (end.place.clone(), end.name.clone())));
+                    self.shaped(&found);
                     self.push(Object::Linux(Linux::Veth(found)));
                 }
                 Object::Linux(Linux::Bridge(bridge)) if !seen.contains(&bridge.nic.name) => {
@@ -94,10 +100,24 @@ impl Reader<'_> {
             let (bridge, link_local) =
                 there.map_or((None, end.link_local), |(_, link)| (link.bridge.clone(), link.link_local));
             let nic = there.and_then(|_| self.nic(&nic.name)).unwrap_or_else(|| nic.clone());
-            (nic, End { place, name, bridge, link_local })
+            // Where the file's sysctls say it, it is no matter of the interface.
+            let forwards = there.map_or(end.forwards, |(_, link)| end.forwards.map(|_| link.forwards));
+            (nic, End { place, name, bridge, link_local, forwards })
         };
         let [(first, here), (second, there)] = [read(0), read(1)];
         Some(Veth { nics: [first, second], ends: [here, there] })
+    }
+
+    /// How the ends of a pair send, unless both are plain interfaces.
+    fn shaped(&mut self, veth: &Veth) {
+        let ends = veth.ends.each_ref().map(|end| {
+            let seen = link(self.observed, &end.place, &end.name, "veth");
+            let sending = seen.map(|(_, link)| link.sending.clone()).unwrap_or_default();
+            ShapedEnd { place: end.place.clone(), interface: end.name.clone(), sending }
+        });
+        if ends.iter().any(|end| !end.sending.is_plain()) {
+            self.push(Object::Linux(Linux::Shaped(Shaped { nic: veth.nics[0].name.clone(), ends })));
+        }
     }
 
     fn bridge(&self, name: &Name) -> Option<Bridge> {
@@ -116,7 +136,7 @@ impl Reader<'_> {
                 && let Some(nic) = self.nic(&name)
             {
                 let far = Nic { name: "".into(), ..nic.clone() };
-                let end = End { place: Place::Lab, name, bridge: None, link_local: false };
+                let end = End { place: Place::Lab, name, bridge: None, link_local: false, forwards: None };
                 let other = End { name: "".into(), ..end.clone() };
                 self.push(Object::Linux(Linux::Veth(Veth { nics: [nic, far], ends: [end, other] })));
             }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::linux;
+use super::{linux, shaped};
 use crate::graph::{Graph, Linux, Mounted, NetgraphKind, Nic, Object, PipeDirection, PipeSettings, Place};
 use crate::model::{Bandwidth, Delay};
 
@@ -35,6 +35,7 @@ pub(super) fn describe(graph: &Graph, object: &Object) -> (&'static str, String)
         Object::Mount(mount) => ("mount", mount.at.to_string()),
         Object::Limit(limit) => ("limit", format!("{} {}", limit.resource, limit.action)),
         Object::Cpus(cpus) => ("cpus", cpus.set.to_string()),
+        Object::Linux(Linux::Shaped(shaped)) => ("tc", link_of(graph, &shaped.nic)),
         Object::Linux(object) => (linux::kind(object), linux::name(graph.lab.as_str(), object)),
     }
 }
@@ -52,6 +53,12 @@ pub(super) fn mounted(what: &Mounted) -> String {
 fn nic_of<'g>(graph: &'g Graph, name: &'g str) -> &'g str {
     let nics = graph.maker(name).into_iter().flat_map(Object::nics);
     nics.into_iter().find(|nic| &*nic.name == name).map_or(name, Nic::of)
+}
+
+/// What the pair that an interface is an end of is to the author.
+fn link_of(graph: &Graph, name: &str) -> String {
+    let ends: Vec<&str> = graph.maker(name).into_iter().flat_map(Object::nics).map(Nic::of).collect();
+    if ends.is_empty() { name.to_owned() } else { ends.join(" and ") }
 }
 
 /// `default` or the prefix.
@@ -101,6 +108,7 @@ pub(super) fn attributes(object: &Object) -> Vec<(String, String)> {
         | Object::Ruleset(_)
         | Object::Cpus(_) => {}
         Object::Linux(Linux::Namespace(_)) => {}
+        Object::Linux(Linux::Shaped(shaped)) => found.extend(shaped::attributes(shaped)),
         Object::Linux(Linux::Veth(veth)) => {
             nic("a ", &veth.nics[0], &mut say);
             nic("b ", &veth.nics[1], &mut say);

@@ -7,9 +7,11 @@ use super::kernel::Kernel;
 use super::{Engineer, errno};
 use crate::engine::{EngineError, StepResult};
 use crate::graph::Place;
+use crate::netlink::consts::NLM_F_ACK;
 use crate::netlink::linux::{self, Link, Neighbour};
+use crate::netlink::qdisc::{self, Qdisc};
 use crate::netlink::reply::{Acknowledgement, Address, Answer, Route};
-use crate::netlink::wire::Messages;
+use crate::netlink::wire::{Messages, Writer};
 use crate::netlink::{Dialect, Requests, consts, reply};
 use crate::plan::Step;
 
@@ -29,6 +31,7 @@ impl<K: Kernel> Engineer<'_, K> {
         let mut results: Vec<StepResult> = Vec::with_capacity(steps.len());
         let mut pending: Vec<Encoded> = Vec::new();
         let mut size = 0;
+        self.kernel.make_room();
         for step in steps {
             match self.encode(step) {
                 Ok(encoded) => {
@@ -41,9 +44,11 @@ impl<K: Kernel> Engineer<'_, K> {
                     return results;
                 }
             }
-            if size >= DATAGRAM {
+            // A pair opens two namespaces.
+            if size >= DATAGRAM || pending.len() > self.kernel.room() / 4 {
                 size = 0;
                 results.extend(self.exchange(place, std::mem::take(&mut pending)));
+                self.kernel.make_room();
                 if results.iter().any(|result| matches!(result, StepResult::Failed(_))) {
                     return results;
                 }
@@ -55,20 +60,23 @@ impl<K: Kernel> Engineer<'_, K> {
 
     /// Sends the messages of steps and what they bring along in other places; as many results as steps.
     fn exchange(&mut self, place: &Place, steps: Vec<Encoded>) -> Vec<StepResult> {
-        let messages: Vec<&[u8]> = steps.iter().map(|step| step.message.as_slice()).collect();
+        let messages: Vec<&[u8]> = steps.iter().flat_map(|step| &step.messages).map(Vec::as_slice).collect();
         let answers = match self.converse(place, &messages) {
             Ok(answers) => answers,
             Err(error) => return not_sent(steps.len(), error),
         };
+        let mut answers = answers.iter();
         let mut results: Vec<StepResult> = Vec::with_capacity(steps.len());
-        for (step, answer) in steps.iter().zip(answers) {
-            results.push(judge(step, answer));
+        for step in &steps {
+            let refusals: Vec<EngineError> =
+                answers.by_ref().take(step.messages.len()).filter_map(|answer| refusal(step, answer)).collect();
+            results.push(refusals.into_iter().next().map_or(StepResult::Done, StepResult::Failed));
         }
         self.follow(&steps, &mut results);
         results
     }
 
-    /// Names and address generation of interfaces that were made, on the sockets of their places.
+    /// What steps bring along in other places, on the sockets of those.
     fn follow(&mut self, steps: &[Encoded], results: &mut [StepResult]) {
         let mut by_place: HashMap<&Place, Vec<(usize, &[u8])>> = HashMap::new();
         for (at, step) in steps.iter().enumerate().filter(|(at, _)| results[*at] == StepResult::Done) {
@@ -93,7 +101,8 @@ impl<K: Kernel> Engineer<'_, K> {
         }
     }
 
-    /// Sends messages in as few datagrams as they fit in; one answer for each.
+    /// Sends messages in as few datagrams as they fit in; one answer for each. The kernel answers the last of a datagram and those
+    /// that it refuses.
     fn converse(&mut self, place: &Place, messages: &[&[u8]]) -> Result<Vec<Acknowledgement>, EngineError> {
         let mut answers = Vec::with_capacity(messages.len());
         let mut buffer = Vec::new();
@@ -101,28 +110,30 @@ impl<K: Kernel> Engineer<'_, K> {
         while !rest.is_empty() {
             let mut datagram = Vec::new();
             let mut count = 0;
+            let mut last = 0;
             while count < rest.len().min(MESSAGES) && (count == 0 || datagram.len() + rest[count].len() <= DATAGRAM) {
-                let start = datagram.len();
+                last = datagram.len();
                 datagram.extend_from_slice(rest[count]);
-                number(&mut datagram[start..], u32::try_from(count).unwrap_or(0) + 1);
+                number(&mut datagram[last..], u32::try_from(count).unwrap_or(0) + 1);
                 count += 1;
             }
+            acknowledge(&mut datagram[last..]);
             rest = &rest[count..];
             self.kernel.send(&self.lab, place, &datagram)?;
-            let mut own: Vec<Option<Acknowledgement>> = vec![None; count];
-            let mut missing = count;
-            while missing > 0 {
+            let mut own = vec![Acknowledgement::default(); count];
+            let mut answered = false;
+            while !answered {
                 self.kernel.receive(&self.lab, place, &mut buffer)?;
                 for reply in reply::read(&buffer) {
                     let Answer::Acknowledgement(answer) = reply.answer else { continue };
                     let at = usize::try_from(reply.sequence).unwrap_or(0).wrapping_sub(1);
-                    if let Some(slot @ None) = own.get_mut(at) {
-                        *slot = Some(answer);
-                        missing -= 1;
+                    if let Some(slot) = own.get_mut(at) {
+                        *slot = answer;
+                        answered |= at + 1 == count;
                     }
                 }
             }
-            answers.extend(own.into_iter().flatten());
+            answers.append(&mut own);
         }
         Ok(answers)
     }
@@ -156,13 +167,31 @@ impl<K: Kernel> Engineer<'_, K> {
 
     /// Every interface of a place.
     pub(super) fn links(&mut self, place: &Place) -> Result<Vec<Link>, EngineError> {
-        let mut requests = Requests::new(Dialect::LINUX, 1);
-        requests.links();
+        self.links_by(place, &linux::links(None))
+    }
+
+    /// Every interface of a place that is of a kind.
+    pub(super) fn links_of_kind(&mut self, place: &Place, kind: &str) -> Result<Vec<Link>, EngineError> {
+        self.links_by(place, &linux::links(Some(kind)))
+    }
+
+    fn links_by(&mut self, place: &Place, request: &[u8]) -> Result<Vec<Link>, EngineError> {
         let mut links = Vec::new();
-        self.dump(place, "RTM_GETLINK", requests.bytes(), &mut |datagram| {
+        self.dump(place, "RTM_GETLINK", request, &mut |datagram| {
             links.extend(Messages::new(datagram).filter_map(|message| linux::link(&message)));
         })?;
         Ok(links)
+    }
+
+    /// Every queueing discipline of a place.
+    pub(super) fn qdiscs(&mut self, place: &Place) -> Result<Vec<Qdisc>, EngineError> {
+        let mut writer = Writer::new();
+        qdisc::dump(&mut writer);
+        let mut found = Vec::new();
+        self.dump(place, "RTM_GETQDISC", &writer.finish(), &mut |datagram| {
+            found.extend(Messages::new(datagram).filter_map(|message| qdisc::read(&message)));
+        })?;
+        Ok(found)
     }
 
     /// Every address of a place.
@@ -220,10 +249,23 @@ impl<K: Kernel> Engineer<'_, K> {
     }
 }
 
-/// Gives a message its number.
+/// Gives a message its number, and asks for no answer: a refusal comes without asking.
 fn number(message: &mut [u8], sequence: u32) {
     if let Some(field) = message.get_mut(8..12) {
         field.copy_from_slice(&sequence.to_ne_bytes());
+    }
+    flags(message, |flags| flags & !NLM_F_ACK);
+}
+
+/// Asks for an answer.
+fn acknowledge(message: &mut [u8]) {
+    flags(message, |flags| flags | NLM_F_ACK);
+}
+
+fn flags(message: &mut [u8], change: impl FnOnce(u16) -> u16) {
+    if let Some(field) = message.get_mut(6..8) {
+        let flags = change(u16::from_ne_bytes([field[0], field[1]]));
+        field.copy_from_slice(&flags.to_ne_bytes());
     }
 }
 
@@ -233,10 +275,6 @@ fn not_sent(count: usize, error: EngineError) -> Vec<StepResult> {
         *first = StepResult::Failed(error);
     }
     results
-}
-
-fn judge(step: &Encoded, answer: Acknowledgement) -> StepResult {
-    refusal(step, &answer).map_or(StepResult::Done, StepResult::Failed)
 }
 
 fn refusal(step: &Encoded, answer: &Acknowledgement) -> Option<EngineError> {

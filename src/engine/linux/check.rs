@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::features::{Answer, Feature};
 use super::kernel::Knob;
 use crate::diagnostic::{Diagnostic, Origin};
-use crate::graph::linux::translate;
-use crate::model::{Link, Model, Node, NodeId, NodeKind, RootFs, SwitchDriver, Wire};
+use crate::graph::linux::{Sending, translate};
+use crate::model::{Delay, Link, Model, Mtu, Node, NodeId, NodeKind, RootFs, Shaping, SwitchDriver, Wire};
 
 /// Ports that a bridge takes (net/bridge/br_private.h, BR_PORT_BITS): numbers 1 to 1,023.
 const PORTS: usize = 1023;
@@ -44,12 +44,18 @@ fn needs(model: &Model) -> impl Iterator<Item = (Feature, Origin)> {
         all.filter(|(name, _)| names.contains(&name.as_str())).map(|(_, limit)| limit.origin).next()
     };
     let cpus = model.nodes.iter().find_map(|node| node.cpus.as_ref());
+    let shaped = |has: fn(&Sending) -> bool| {
+        let mut shapings = model.links.iter().flat_map(|link| link.shaping.iter().flatten());
+        shapings.find(|shaping| has(&Sending::of(shaping, Mtu::ETHERNET))).map(|shaping| shaping.origin)
+    };
     let needs = [
         limits(&["memoryuse", "swapuse"]).map(|origin| (Feature::MemoryGroups, origin)),
         limits(&["maxproc"]).map(|origin| (Feature::ProcessGroups, origin)),
         limits(&["pcpu"]).map(|origin| (Feature::ShareGroups, origin)),
         cpus.map(|cpus| (Feature::ProcessorGroups, cpus.origin)),
         host.map(|node| (Feature::OwnStack, node.name.origin)),
+        shaped(|sending| sending.bottleneck.is_some()).map(|origin| (Feature::Tbf, origin)),
+        shaped(|sending| sending.line.is_some()).map(|origin| (Feature::Netem, origin)),
         switch.map(|node| (Feature::Bridge, node.name.origin)),
         link.map(|link| (Feature::Veth, link.origin)),
         v6.map(|address| (Feature::Ipv6, address.origin)),
@@ -158,13 +164,38 @@ fn check_link(link: &Link, found: &mut Vec<Diagnostic>) {
                 .at(link.origin, format!("Linux takes {LEAST_MTU} or more")),
         );
     }
-    if let Some(shaping) = link.shaping.iter().flatten().next() {
-        found.push(
-            Diagnostic::error("L007", format!("the linux engine cannot shape link `{}` yet", link.identity))
-                .at(shaping.origin, "`tc` is not built on this engine")
-                .help("`--engine sim` shapes it; leave `tc` out here"),
-        );
+    let [there, back] = &link.shaping;
+    // One `tc` for both directions is told once.
+    let back = back.as_ref().filter(|back| there.as_ref() != Some(*back));
+    for shaping in there.iter().chain(back) {
+        for (what, why, help) in not_shaped(shaping, link.mtu) {
+            let message = format!("the linux engine cannot do `{what}` of link `{}`", link.identity);
+            found.push(Diagnostic::error("L007", message).at(shaping.origin, why).help(help));
+        }
     }
+}
+
+/// What Linux cannot do of a link's `tc`: the key, why, and what else could be written.
+fn not_shaped(shaping: &Shaping, mtu: Mtu) -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
+    let Shaping { delay, jitter, reorder, one_error_in_bits, .. } = *shaping;
+    let longest = u64::from(u32::MAX) * Sending::TICK;
+    let too_long = |span: Option<Delay>| span.is_some_and(|span| span.0 > longest);
+    let waits = delay.is_some_and(|delay| delay.0 > 0);
+    let bottleneck = Sending::of(shaping, mtu).bottleneck;
+    let too_slow = bottleneck.is_some_and(|bottleneck| {
+        u64::from(bottleneck.burst) * 1_000_000_000 >= longest.saturating_mul(bottleneck.rate)
+    });
+    [
+        (one_error_in_bits.is_some(), "ber", "netem counts wrong frames, not wrong bits", "use `corrupt`"),
+        (too_long(delay), "delay", "it is more than 274 s", "write a shorter one"),
+        (too_long(jitter), "jitter", "it is more than 274 s", "write a shorter one"),
+        (jitter.is_some() && !waits, "jitter", "there is no `delay` that could vary", "add a `delay`"),
+        (reorder.is_some() && !waits, "reorder", "without a `delay` no frame overtakes another", "add a `delay`"),
+        (too_slow, "rate", "two frames would take more than 274 s", "write a higher one"),
+    ]
+    .into_iter()
+    .filter(|(applies, ..)| *applies)
+    .map(|(_, what, why, help)| (what, why, help))
 }
 
 fn check_ports(model: &Model, found: &mut Vec<Diagnostic>) {

@@ -4,9 +4,9 @@ use super::Engineer;
 use super::kernel::Kernel;
 use crate::abi::Errno;
 use crate::engine::EngineError;
-use crate::graph::Place;
 use crate::graph::linux::{Bridge, Veth};
-use crate::netlink::linux::{Links, VethEnd};
+use crate::graph::{Name, Place};
+use crate::netlink::linux::{Dress, Links, VethEnd};
 use crate::netlink::request::Existing;
 use crate::netlink::{Dialect, NextHop, Requests};
 use crate::plan::{LinuxStep, Step};
@@ -25,9 +25,9 @@ pub(super) struct Encoded {
     pub object: String,
     /// The call in the kernel's words.
     pub call: &'static str,
-    /// Empty for a removal of what is not there.
-    pub message: Vec<u8>,
-    /// Messages in other places after it.
+    /// Messages on the socket of the place whose step it is; none for a removal of what is not there.
+    pub messages: Vec<Vec<u8>>,
+    /// Messages in other places after them.
     pub follow: Vec<(Place, Vec<u8>)>,
     pub removal: Removal,
 }
@@ -35,7 +35,7 @@ pub(super) struct Encoded {
 impl Encoded {
     /// Octets in all.
     pub(super) fn len(&self) -> usize {
-        self.message.len() + self.follow.iter().map(|(_, message)| message.len()).sum::<usize>()
+        self.messages.iter().chain(self.follow.iter().map(|(_, message)| message)).map(Vec::len).sum()
     }
 }
 
@@ -76,9 +76,15 @@ impl<K: Kernel> Engineer<'_, K> {
                 })
             }
             Step::Linux(LinuxStep::SetLinkLocal { place, interface, on }) => {
-                self.on_link(place, interface, "RTM_NEWLINK", Removal::No, |links, index| {
-                    links.dress(index, None, Some(*on));
-                })
+                let dress = Dress { link_local: Some(*on), ..Dress::default() };
+                self.on_link(place, interface, "RTM_NEWLINK", Removal::No, |links, index| links.dress(index, &dress))
+            }
+            Step::Linux(LinuxStep::SetForwarding { place, interface, on }) => {
+                let dress = Dress { forwards: Some(*on), ..Dress::default() };
+                self.on_link(place, interface, "RTM_NEWLINK", Removal::No, |links, index| links.dress(index, &dress))
+            }
+            Step::Linux(LinuxStep::SetSending { place, interface, from, to }) => {
+                self.set_sending(place, interface, from, to)
             }
             Step::SetMac { place, interface, to, .. } => {
                 self.on_link(place, interface, "RTM_NEWLINK", Removal::No, |links, index| links.set_mac(index, to.0))
@@ -88,13 +94,18 @@ impl<K: Kernel> Engineer<'_, K> {
                 self.on_link(place, interface, "RTM_NEWLINK", Removal::No, |links, index| links.set_mtu(index, mtu))
             }
             Step::SetDescription { place, interface, to, .. } => {
-                self.on_link(place, interface, "RTM_NEWLINK", Removal::No, |links, index| {
-                    links.dress(index, Some(to), None);
-                })
+                let dress = Dress { alias: Some(to), ..Dress::default() };
+                self.on_link(place, interface, "RTM_NEWLINK", Removal::No, |links, index| links.dress(index, &dress))
             }
-            Step::SetUp(up) => self.on_link(&up.place, &up.interface, "RTM_NEWLINK", Removal::No, |links, index| {
-                links.set_up(index, true);
-            }),
+            Step::SetUp(up) => {
+                let mut encoded =
+                    self.on_link(&up.place, &up.interface, "RTM_NEWLINK", Removal::No, |links, index| {
+                        links.set_up(index, true);
+                    })?;
+                // Address generation is settled before an interface is up.
+                encoded.messages.splice(..0, self.undressed.remove(&(up.place.clone(), up.interface.clone())));
+                Ok(encoded)
+            }
             Step::SetDown(up) => self.on_link(&up.place, &up.interface, "RTM_NEWLINK", Removal::Yes, |links, index| {
                 links.set_up(index, false);
             }),
@@ -112,12 +123,12 @@ impl<K: Kernel> Engineer<'_, K> {
         write: impl FnOnce(&mut Links, u32),
     ) -> Result<Encoded, EngineError> {
         let object = self.at(place, name);
-        let message = match self.index(place, name) {
-            Ok(index) => one(|links| write(links, index)),
-            Err(error) if removal == Removal::Yes && is_missing(&error) => nothing(),
+        let messages = match self.index(place, name) {
+            Ok(index) => vec![one(|links| write(links, index))],
+            Err(error) if removal == Removal::Yes && is_missing(&error) => Vec::new(),
             Err(error) => return Err(error),
         };
-        Ok(Encoded { object, call, message, follow: Vec::new(), removal })
+        Ok(Encoded { object, call, messages, follow: Vec::new(), removal })
     }
 
     fn create_veth(&mut self, veth: &Veth) -> Result<Encoded, EngineError> {
@@ -134,11 +145,15 @@ impl<K: Kernel> Engineer<'_, K> {
             if let Some(bridge) = &end.bridge {
                 bridges[at] = Some(self.index(&Place::Lab, bridge)?);
             }
-            let message = one(|links| match indexes[at] {
-                0 => links.dress_by_name(&end.name, &nic.description, end.link_local),
-                index => links.dress(index, Some(&nic.description), Some(end.link_local)),
-            });
-            follow.push((end.place.clone(), message));
+            let alias = Some(&*nic.description);
+            let dress = Dress { alias, link_local: Some(end.link_local), forwards: end.forwards };
+            if end.place == Place::Host {
+                // Among strangers' interfaces ours bears its mark at once.
+                follow.push((Place::Host, one(|links| links.dress_by_name(&end.name, &dress))));
+            } else {
+                let message = one(|links| links.dress(indexes[at], &dress));
+                self.undressed.insert((end.place.clone(), end.name.clone()), message);
+            }
         }
         let end = |at: usize| VethEnd {
             name: &veth.ends[at].name,
@@ -153,18 +168,23 @@ impl<K: Kernel> Engineer<'_, K> {
             if bridges[0].is_none() && bridges[1].is_some() { (end(1), end(0)) } else { (end(0), end(1)) };
         let second = far.bridge;
         let far = VethEnd { bridge: None, ..far };
-        let message = one(|links| links.create_veth(&near, &far));
-        if let Some(bridge) = second {
-            follow.insert(0, (Place::Lab, one(|links| links.set_bridge_of(far.index, bridge))));
-        }
+        let mut messages = vec![one(|links| links.create_veth(&near, &far))];
+        messages.extend(second.map(|bridge| one(|links| links.set_bridge_of(far.index, bridge))));
         let object = format!("{} and {}", veth.nics[0].of(), veth.nics[1].of());
-        Ok(Encoded { object, call: "RTM_NEWLINK", message, follow, removal: Removal::No })
+        Ok(Encoded { object, call: "RTM_NEWLINK", messages, follow, removal: Removal::No })
+    }
+
+    /// Says what is left to say of interfaces that were made in a place and are not set up there.
+    pub(super) fn dress_rest(&mut self, place: &Place) -> Result<(), EngineError> {
+        let own: Vec<(Place, Name)> = self.undressed.keys().filter(|(at, _)| at == place).cloned().collect();
+        let messages: Vec<Vec<u8>> = own.iter().filter_map(|key| self.undressed.remove(key)).collect();
+        if messages.is_empty() { Ok(()) } else { self.command(place, "interfaces", &messages) }
     }
 
     fn remove_veth(&mut self, veth: &Veth) -> Result<Encoded, EngineError> {
         let object = format!("{} and {}", veth.nics[0].of(), veth.nics[1].of());
         let mut encoded =
-            Encoded { object, call: "RTM_DELLINK", message: nothing(), follow: Vec::new(), removal: Removal::Yes };
+            Encoded { object, call: "RTM_DELLINK", messages: Vec::new(), follow: Vec::new(), removal: Removal::Yes };
         for end in &veth.ends {
             let found = if end.name.is_empty() { None } else { self.index(&end.place, &end.name).ok() };
             if let Some(index) = found {
@@ -181,13 +201,13 @@ impl<K: Kernel> Engineer<'_, K> {
         let nic = &bridge.nic;
         let index = self.choose(&Place::Lab, &nic.name)?;
         let (mac, mtu, settings) = (nic.mac.0, u32::from(nic.mtu.0), bridge.settings);
-        let message = one(|links| {
+        let create = one(|links| {
             links.create_bridge(&nic.name, index, mac, mtu, settings.stp, settings.learning);
         });
-        let dress = one(|links| links.dress(index, Some(&nic.description), Some(false)));
+        let dress = Dress { alias: Some(&nic.description), link_local: Some(false), forwards: None };
+        let messages = vec![create, one(|links| links.dress(index, &dress))];
         let object = self.at(&Place::Lab, nic.of());
-        let follow = vec![(Place::Lab, dress)];
-        Ok(Encoded { object, call: "RTM_NEWLINK", message, follow, removal: Removal::No })
+        Ok(Encoded { object, call: "RTM_NEWLINK", messages, follow: Vec::new(), removal: Removal::No })
     }
 
     /// Addresses and routes.
@@ -223,14 +243,14 @@ impl<K: Kernel> Engineer<'_, K> {
                 return Err(EngineError::strange("", "", message));
             }
         };
-        let message = if requests.is_empty() { nothing() } else { requests.bytes().to_vec() };
-        Ok(Encoded { object, call, message, follow: Vec::new(), removal })
+        let messages = if requests.is_empty() { Vec::new() } else { vec![requests.bytes().to_vec()] };
+        Ok(Encoded { object, call, messages, follow: Vec::new(), removal })
     }
 
     /// Sets every bridge of the lab down.
     pub(super) fn bridges_down(&mut self) -> Result<(), EngineError> {
         let is_bridge = |kind: &Option<String>| kind.as_deref() == Some("bridge");
-        let links = match self.links(&Place::Lab) {
+        let links = match self.links_of_kind(&Place::Lab, "bridge") {
             Ok(links) => links,
             // A namespace that went behind our back took its bridges along.
             Err(error) if is_missing(&error) => return Ok(()),
@@ -249,19 +269,10 @@ fn named(place: &Place, what: &str) -> String {
     format!("{what} of {place}")
 }
 
-fn one(write: impl FnOnce(&mut Links)) -> Vec<u8> {
+pub(super) fn one(write: impl FnOnce(&mut Links)) -> Vec<u8> {
     let mut links = Links::new(1);
     write(&mut links);
     links.finish()
-}
-
-/// NLMSG_NOOP with an acknowledgement asked for: takes the place of a message that is not needed.
-fn nothing() -> Vec<u8> {
-    let mut writer = crate::netlink::wire::Writer::new();
-    let flags = crate::netlink::consts::NLM_F_REQUEST | crate::netlink::consts::NLM_F_ACK;
-    writer.begin(1, flags, 1, 0, &[]);
-    writer.end();
-    writer.finish()
 }
 
 /// The namespace or the interface is not there.

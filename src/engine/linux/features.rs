@@ -26,6 +26,10 @@ pub enum Feature {
     ShareGroups,
     /// Control groups that have processors of their own.
     ProcessorGroups,
+    /// Token buckets, which limit the rate of a link.
+    Tbf,
+    /// The network emulator, which delays, loses and changes frames.
+    Netem,
 }
 
 /// What a kernel says of a feature: what was found, or why it is not there.
@@ -33,7 +37,7 @@ pub type Answer = Result<String, String>;
 
 impl Feature {
     /// All of them, in the order in which they are told.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Namespaces,
         Self::UserNamespaces,
         Self::Veth,
@@ -44,6 +48,8 @@ impl Feature {
         Self::ProcessGroups,
         Self::ShareGroups,
         Self::ProcessorGroups,
+        Self::Tbf,
+        Self::Netem,
     ];
 
     /// Its name in a list.
@@ -60,6 +66,8 @@ impl Feature {
             Self::ProcessGroups => "cgroup pids",
             Self::ShareGroups => "cgroup cpu",
             Self::ProcessorGroups => "cgroup cpuset",
+            Self::Tbf => "tbf",
+            Self::Netem => "netem",
         }
     }
 
@@ -92,6 +100,15 @@ impl Feature {
             Self::ProcessorGroups => (
                 Standing::Limited,
                 "`cpus` cannot be had: write `+cpuset` into cgroup.subtree_control of the cgroups of version 2",
+            ),
+            Self::Tbf => (
+                Standing::Limited,
+                "no link can have a `rate`: `modprobe sch_tbf`, or a kernel with CONFIG_NET_SCH_TBF",
+            ),
+            Self::Netem => (
+                Standing::Limited,
+                "no link can have `delay`, `jitter`, `loss`, `corrupt`, `duplicate` or `reorder`: `modprobe sch_netem`, or a \
+                 kernel with CONFIG_NET_SCH_NETEM",
             ),
         }
     }

@@ -8,7 +8,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::features::{Answer, Feature};
-use crate::engine::{EngineError, Exit, NotRun, Running, Stream};
+use crate::engine::{EngineError, Exit, NotRun, Running, Settling, Stream};
 use crate::graph::{Name, Place};
 use crate::model::{CpuSet, LabName};
 
@@ -150,11 +150,24 @@ pub trait Kernel: fmt::Debug {
     /// What the system refuses.
     fn namespaces(&mut self, lab: &LabName) -> Result<BTreeMap<Place, u64>, EngineError>;
 
+    /// The namespaces that a lab has names for, whether or not they are still there.
+    ///
+    /// # Errors
+    /// What the system refuses.
+    fn listed(&mut self, lab: &LabName) -> Result<Vec<Place>, EngineError>;
+
     /// A descriptor of a namespace, for messages.
     ///
     /// # Errors
     /// There is none.
     fn descriptor(&mut self, lab: &LabName, place: &Place) -> Result<i32, EngineError>;
+
+    /// How many namespaces may be held open at once: each takes descriptors, of which a process has a limited number.
+    fn room(&self) -> usize;
+
+    /// Lets namespaces go that were opened, where more than half of the room is taken. Numbers that [`Kernel::descriptor`] gave before
+    /// are not to be used after it.
+    fn make_room(&mut self);
 
     /// Sends one datagram of messages on the netlink socket of a place.
     ///
@@ -182,11 +195,14 @@ pub trait Kernel: fmt::Debug {
         names: &[Name],
     ) -> Result<BTreeMap<Name, String>, EngineError>;
 
-    /// Sets a sysctl.
+    /// Sets sysctls in one visit: as many results as values.
+    fn write_sysctls(&mut self, lab: &LabName, place: &Place, values: &[(&str, &str)]) -> Vec<Result<(), EngineError>>;
+
+    /// Prepares to wait until everything of a lab that is taken away from now on has gone; `None` if there is no such lab.
     ///
     /// # Errors
     /// What the system refuses.
-    fn write_sysctl(&mut self, lab: &LabName, place: &Place, name: &str, value: &str) -> Result<(), EngineError>;
+    fn settling(&mut self, lab: &LabName) -> Result<Option<Box<dyn Settling>>, EngineError>;
 
     /// A raw ICMP socket in a place, for IPv4 or IPv6.
     ///

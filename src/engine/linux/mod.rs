@@ -11,6 +11,7 @@ mod limits;
 mod observe;
 mod probe;
 mod processes;
+mod shape;
 #[cfg(target_os = "linux")]
 pub mod sys;
 #[cfg(not(target_os = "linux"))]
@@ -65,6 +66,7 @@ pub mod sys {
     }
 }
 
+use std::collections::HashMap;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
@@ -72,11 +74,11 @@ use self::features::Feature;
 use self::indexes::Indexes;
 use self::kernel::{Kernel, Knob};
 use super::{
-    Backend, Capabilities, Echo, EchoResult, Ending, Engine, EngineError, Exit, Fact, NotRun, Running, StepResult,
-    Stream,
+    Backend, Capabilities, Echo, EchoResult, Ending, Engine, EngineError, Exit, Fact, NotRun, Running, Settling,
+    StepResult, Stream,
 };
 use crate::diagnostic::Diagnostic;
-use crate::graph::{Graph, GraphError, Numbering, Place};
+use crate::graph::{Graph, GraphError, Name, Numbering, Place};
 use crate::model::{LabName, Model, System};
 use crate::plan::{LinuxStep, Observed, Plan, Scope, Step};
 
@@ -118,9 +120,14 @@ impl<K: Kernel> Backend for Machine<K> {
         crate::graph::linux::build(model)
     }
 
+    fn settling(&mut self, lab: &LabName) -> Result<Option<Box<dyn Settling>>, EngineError> {
+        self.kernel.settling(lab)
+    }
+
     fn engine<'b>(&'b mut self, lab: &LabName, token: &str) -> Box<dyn Engine + 'b> {
         let (lab, token) = (lab.clone(), token.to_owned());
-        Box::new(Engineer { kernel: &mut self.kernel, lab, token, indexes: Indexes::default() })
+        let (indexes, undressed) = (Indexes::default(), HashMap::new());
+        Box::new(Engineer { kernel: &mut self.kernel, lab, token, indexes, undressed })
     }
 }
 
@@ -131,6 +138,8 @@ struct Engineer<'k, K> {
     lab: LabName,
     token: String,
     indexes: Indexes,
+    /// What is said of interfaces that were made with the step that sets them up: their alias and what they do by themselves.
+    undressed: HashMap<(Place, Name), Vec<u8>>,
 }
 
 impl<K: Kernel> Engineer<'_, K> {
@@ -180,6 +189,19 @@ impl<K: Kernel> Engineer<'_, K> {
         self.kernel.remove_lab(&self.lab)
     }
 
+    /// Writes the sysctls at the head, all of them in one visit.
+    fn write_sysctls(&mut self, place: &Place, steps: &[&Step]) -> Vec<StepResult> {
+        let values: Vec<(&str, &str)> = steps
+            .iter()
+            .map_while(|step| match step {
+                Step::SetSysctl { name, to, .. } => Some((&**name, to.as_str())),
+                _ => None,
+            })
+            .collect();
+        let results = self.kernel.write_sysctls(&self.lab, place, &values);
+        results.into_iter().map(|result| result.map_or_else(StepResult::Failed, |()| StepResult::Done)).collect()
+    }
+
     /// Does the steps at the head that belong together; at least one result.
     fn some_steps(&mut self, place: &Place, steps: &[&Step]) -> Vec<StepResult> {
         let single =
@@ -190,7 +212,7 @@ impl<K: Kernel> Engineer<'_, K> {
                 self.create_namespaces(&steps[..run])
             }
             Step::Linux(LinuxStep::RemoveNamespace(namespace)) => single(self.remove_namespace(&namespace.place)),
-            Step::SetSysctl { name, to, .. } => single(self.kernel.write_sysctl(&self.lab, place, name, to)),
+            Step::SetSysctl { .. } => self.write_sysctls(place, steps),
             Step::AddLimit(limit) => single(self.set_limit(limit)),
             Step::RemoveLimit(limit) => single(self.unset_limit(limit)),
             Step::SetCpus { place, to: Some(set), .. } => {
@@ -235,6 +257,11 @@ impl<K: Kernel> Engine for Engineer<'_, K> {
             }
         }
         results.resize(steps.len(), StepResult::NotTried);
+        if let Some(last @ StepResult::Done) = results.last_mut()
+            && let Err(error) = self.dress_rest(place)
+        {
+            *last = StepResult::Failed(error);
+        }
         results
     }
 

@@ -8,7 +8,7 @@ use ipnetwork::IpNetwork;
 use super::Engineer;
 use super::kernel::Kernel;
 use crate::engine::EngineError;
-use crate::graph::linux::{BridgeSettings, LOOPBACK};
+use crate::graph::linux::{BridgeSettings, LOOPBACK, Sending};
 use crate::graph::{Name, Place};
 use crate::model::Mac;
 use crate::netlink::consts::{IFA_F_TENTATIVE, RTN_UNICAST, RTPROT_STATIC};
@@ -27,11 +27,12 @@ impl<K: Kernel> Engineer<'_, K> {
     pub(super) fn look(&mut self, scope: &Scope) -> Result<Observed, EngineError> {
         let mut observed = Observed::default();
         if self.own_lab()? {
-            for (place, inode) in self.kernel.namespaces(&self.lab)? {
-                self.see(&mut observed, scope, &place)?;
-                observed.namespaces.insert(place.clone(), ObservedNamespace { inode });
-                // A thousand descriptors and sockets are not needed at once.
-                self.kernel.release(&self.lab, &place);
+            if scope.goes {
+                // All of them go at once, whatever is in them.
+                let places = self.kernel.listed(&self.lab)?.into_iter();
+                observed.namespaces = places.map(|place| (place, ObservedNamespace { inode: 0 })).collect();
+            } else {
+                self.see_all(&mut observed, scope)?;
             }
         }
         self.see_limits(&scope.life, &mut observed.life)?;
@@ -41,8 +42,19 @@ impl<K: Kernel> Engineer<'_, K> {
         Ok(observed)
     }
 
+    fn see_all(&mut self, observed: &mut Observed, scope: &Scope) -> Result<(), EngineError> {
+        for (place, inode) in self.kernel.namespaces(&self.lab)? {
+            self.see(observed, scope, &place)?;
+            observed.namespaces.insert(place.clone(), ObservedNamespace { inode });
+            // A thousand descriptors and sockets are not needed at once.
+            self.kernel.release(&self.lab, &place);
+        }
+        Ok(())
+    }
+
     fn see(&mut self, observed: &mut Observed, scope: &Scope, place: &Place) -> Result<(), EngineError> {
         let links = self.links(place)?;
+        let sending = self.sending(place, &links)?;
         let addresses = self.addresses(place)?;
         let routes = self.routes(place)?;
         let ours = format!("cellblock {} ", self.lab);
@@ -58,7 +70,8 @@ impl<K: Kernel> Engineer<'_, K> {
         }
         let seen = links.iter().filter(wanted).map(|link| {
             let own = of.get(&link.index).map(Vec::as_slice).unwrap_or_default();
-            (Name::from(link.name.as_str()), interface(link, own, &names))
+            let sending = sending.get(&link.index).cloned().unwrap_or_default();
+            (Name::from(link.name.as_str()), interface(link, own, &names, sending))
         });
         observed.interfaces.insert(place.clone(), seen.collect());
         for port in links.iter().filter(|link| link.settling && *place == Place::Lab) {
@@ -76,7 +89,7 @@ impl<K: Kernel> Engineer<'_, K> {
     }
 }
 
-fn interface(link: &Link, addresses: &[&Address], names: &HashMap<u32, Name>) -> ObservedInterface {
+fn interface(link: &Link, addresses: &[&Address], names: &HashMap<u32, Name>, sending: Sending) -> ObservedInterface {
     let net = |address: &&&Address| IpNetwork::new(address.address, address.prefix).ok();
     let bad = |address: &&&Address| address.flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED) != 0;
     // A link-local address comes by itself and is not one that somebody waits for.
@@ -100,6 +113,8 @@ fn interface(link: &Link, addresses: &[&Address], names: &HashMap<u32, Name>) ->
             peer: link.peer,
             bridge: link.bridge.and_then(|index| names.get(&index).cloned()),
             link_local: link.link_local,
+            forwards: link.forwards,
+            sending,
             settings: link.bridging.map(|(stp, ageing)| BridgeSettings { stp, learning: ageing != 0 }),
         })),
     }

@@ -40,13 +40,24 @@ pub fn translate(name: &str) -> Option<Translated> {
     })
 }
 
-/// Forwarding of routers, the file's sysctls where they have a Linux form, then those that the file gives by Linux's names.
+/// Whether the interfaces of a node forward IPv4, unless the file's sysctls say it.
+pub(super) fn forwards(node: &Node) -> Option<bool> {
+    let own = node.linux_sysctls.keys().any(|name| {
+        name == "net.ipv4.ip_forward" || (name.starts_with("net.ipv4.conf.") && name.ends_with(".forwarding"))
+    });
+    match node.kind {
+        _ if own || node.sysctls.contains_key("net.inet.ip.forwarding") => None,
+        NodeKind::Host => Some(false),
+        NodeKind::Router => Some(true),
+        _ => None,
+    }
+}
+
+/// IPv6 forwarding of routers, the file's sysctls where they have a Linux form, then those that the file gives by Linux's names.
 pub(super) fn of(node: &Node) -> BTreeMap<String, String> {
     let mut sysctls = BTreeMap::new();
-    if node.kind == NodeKind::Router {
-        for name in ["net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"] {
-            sysctls.insert(name.to_owned(), "1".to_owned());
-        }
+    if node.kind == NodeKind::Router && super::has_ipv6(node) {
+        sysctls.insert("net.ipv6.conf.all.forwarding".to_owned(), "1".to_owned());
     }
     for (name, value) in &node.sysctls {
         match translate(name) {

@@ -89,11 +89,23 @@ pub(super) fn send(socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<()> {
 
 /// recv(2) of one datagram, as long as it is.
 pub(super) fn receive(socket: BorrowedFd<'_>, buffer: &mut Vec<u8>) -> io::Result<()> {
+    receive_with(socket, buffer, 0)
+}
+
+/// The same without waiting.
+pub(super) fn receive_now(socket: BorrowedFd<'_>, buffer: &mut Vec<u8>) -> io::Result<()> {
+    receive_with(socket, buffer, libc::MSG_DONTWAIT)
+}
+
+fn receive_with(socket: BorrowedFd<'_>, buffer: &mut Vec<u8>, flags: libc::c_int) -> io::Result<()> {
     const LARGEST: usize = 64 * 1024;
-    buffer.resize(LARGEST, 0);
-    // SAFETY: pointer and length are those of a slice of ours that lives through the call.
-    let got = count(unsafe { libc::recv(socket.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len(), 0) })?;
-    buffer.truncate(got);
+    buffer.clear();
+    buffer.reserve(LARGEST);
+    let room = buffer.spare_capacity_mut();
+    // SAFETY: pointer and length are those of memory of ours that lives through the call, which only writes there.
+    let got = count(unsafe { libc::recv(socket.as_raw_fd(), room.as_mut_ptr().cast(), room.len(), flags) })?;
+    // SAFETY: the kernel wrote so many octets from the beginning of the room, which is no shorter.
+    unsafe { buffer.set_len(got.min(buffer.capacity())) };
     Ok(())
 }
 
@@ -192,8 +204,8 @@ pub(super) fn is_root() -> bool {
     unsafe { libc::geteuid() == 0 }
 }
 
-/// Raises the limit of descriptors as far as it goes; what it was, for the programs that we start.
-pub(super) fn raise_descriptor_limit() -> Option<libc::rlimit> {
+/// Raises the limit of descriptors as far as it goes; what it was, for the programs that we start, and what it is now.
+pub(super) fn raise_descriptor_limit() -> Option<(libc::rlimit, libc::rlimit)> {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the structure is ours and as large as the call expects.
     if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) } != 0 {
@@ -204,8 +216,10 @@ pub(super) fn raise_descriptor_limit() -> Option<libc::rlimit> {
         limit.rlim_cur = limit.rlim_max;
         // SAFETY: the structure is ours and only read. A refusal leaves the limit as it was.
         unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) };
+        // SAFETY: as above.
+        unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
     }
-    Some(before)
+    Some((before, limit))
 }
 
 /// clone(2) of a child in namespaces of its own that opens a netlink socket there and ends: it shares our descriptors, so the socket is

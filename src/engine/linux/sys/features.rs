@@ -9,7 +9,12 @@ use super::super::errno::errno;
 use super::super::features::{Answer, Feature};
 use super::{Way, call, groups, inside, netlink_socket, way};
 use crate::netlink::linux::{Links, VethEnd};
+use crate::netlink::qdisc::{self, Kind, Netem, Set, Tbf};
 use crate::netlink::reply::{self, Acknowledgement};
+use crate::netlink::wire::Writer;
+
+/// The index of a loopback.
+const LOOPBACK: u32 = 1;
 
 /// What was asked already.
 #[derive(Debug, Default)]
@@ -44,6 +49,8 @@ fn ask(feature: Feature) -> Answer {
             link(|links| links.create_veth(&end("a", [2, 0, 0, 0, 0, 1]), &end("b", [2, 0, 0, 0, 0, 2])))
         }
         Feature::Bridge => link(|links| links.create_bridge("a", 0, [2, 0, 0, 0, 0, 1], 1500, false, true)),
+        Feature::Tbf => discipline(&Kind::Tbf(Tbf { rate: 125_000, burst: 4096, limit: 4096 })),
+        Feature::Netem => discipline(&Kind::Netem(Netem { limit: 1, ..Netem::default() })),
         Feature::Ipv6 => said(call::socket(libc::AF_INET6, libc::SOCK_DGRAM, 0), "this kernel speaks it"),
     }
 }
@@ -56,7 +63,18 @@ fn said<T>(result: io::Result<T>, fine: &str) -> Answer {
 fn link(write: impl FnOnce(&mut Links)) -> Answer {
     let mut links = Links::new(1);
     write(&mut links);
-    let asked = Scratch::open().and_then(|scratch| scratch.converse(&links.finish()));
+    takes(&links.finish())
+}
+
+/// Whether the kernel puts a queueing discipline on a loopback.
+fn discipline(kind: &Kind) -> Answer {
+    let mut writer = Writer::new();
+    qdisc::set(&mut writer, LOOPBACK, 0x0001_0000, qdisc::ROOT, kind, Set::New);
+    takes(&writer.finish()).map(|_| "this kernel queues so".to_owned())
+}
+
+fn takes(message: &[u8]) -> Answer {
+    let asked = Scratch::open().and_then(|scratch| scratch.converse(message));
     match asked.map_err(|error| error.to_string())?.error {
         None => Ok("this kernel makes them".to_owned()),
         Some(error) => {

@@ -195,21 +195,23 @@ pub(super) fn open(at: &Path) -> io::Result<Option<File>> {
 /// The namespaces of a lab and the kernel's numbers for them.
 pub(super) fn list(lab: &LabName) -> io::Result<BTreeMap<Place, u64>> {
     let mut found = BTreeMap::new();
-    let mut add = |place: Place| -> io::Result<()> {
+    for place in places(lab)? {
         if let Some(file) = open(&of(lab, &place))? {
             found.insert(place, file.metadata()?.ino());
         }
-        Ok(())
-    };
-    add(Place::Lab)?;
+    }
+    Ok(found)
+}
+
+/// Where the namespaces of a lab are mounted, or were.
+pub(super) fn places(lab: &LabName) -> io::Result<Vec<Place>> {
+    let mut found = vec![Place::Lab];
     let entries = match fs::read_dir(self::lab(lab).join("ns")) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(found),
         other => other?,
     };
     for entry in entries {
-        if let Some(node) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) {
-            add(Place::Node(node))?;
-        }
+        found.extend(entry?.file_name().to_str().and_then(|name| name.parse().ok()).map(Place::Node));
     }
     Ok(found)
 }

@@ -11,6 +11,7 @@ mod inside;
 mod node;
 mod processes;
 mod rootless;
+mod settle;
 mod way;
 
 use std::collections::BTreeMap;
@@ -29,7 +30,7 @@ use super::Machine;
 use super::errno::refused;
 use super::features::{Answer, Feature};
 use super::kernel::{EchoSocket, Kernel, Knob, Process};
-use crate::engine::{Backend, EngineError, Exit, Fact, NotRun, Running, Stream, Unusable};
+use crate::engine::{Backend, EngineError, Exit, Fact, NotRun, Running, Settling, Stream, Unusable};
 use crate::graph::{Name, Place};
 use crate::model::LabName;
 
@@ -41,17 +42,19 @@ pub use way::{Way, way};
 /// What keeps the engine from working here.
 pub fn open(state_dir: &Path) -> Result<Box<dyn Backend>, Unusable> {
     let way = way()?;
-    let limit = call::raise_descriptor_limit();
+    let limits = call::raise_descriptor_limit();
+    let now = limits.map_or(LEAST_LIMIT, |(_, now)| usize::try_from(now.rlim_cur).unwrap_or(usize::MAX));
     let kernel = Namespaces {
         way,
         state_dir: state_dir.to_owned(),
         user: call::user(),
         entered: None,
         held: BTreeMap::new(),
+        room: now.saturating_sub(SPARE) / 2,
         echoes: Vec::new(),
         began: Instant::now(),
         features: Features::default(),
-        limit,
+        limit: limits.map(|(before, _)| before),
     };
     Ok(Box::new(Machine { kernel }))
 }
@@ -71,6 +74,12 @@ pub fn ask(feature: Feature) -> Answer {
     Features::default().ask(feature)
 }
 
+/// Descriptors that a process has where nobody can say how many.
+const LEAST_LIMIT: usize = 256;
+
+/// Descriptors that are left for everything but the two of each namespace that is held.
+const SPARE: usize = 64;
+
 /// The kernel, with what is open of it.
 #[derive(Debug)]
 struct Namespaces {
@@ -81,6 +90,8 @@ struct Namespaces {
     /// The lab without privilege whose namespaces this process is in.
     entered: Option<LabName>,
     held: BTreeMap<(LabName, Place), Held>,
+    /// How many of them there may be.
+    room: usize,
     echoes: Vec<OwnedFd>,
     began: Instant,
     features: Features,
@@ -189,6 +200,20 @@ fn make(lab: &LabName, place: &Place) -> Result<Held, EngineError> {
     Ok(Held { namespace: namespace.into(), netlink })
 }
 
+impl Settling for settle::Sentinels {
+    fn wait(self: Box<Self>, limit: Duration) -> Result<(), EngineError> {
+        match self.relieve(limit) {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                let message = format!("the kernel is still taking namespaces apart after {} s", limit.as_secs());
+                Err(EngineError::strange("namespaces", "cleanup_net", message)
+                    .hint("the lab is gone for everybody else; `--timeout` waits longer"))
+            }
+            Err(error) => Err(no("a namespace to watch", "recv", &error)),
+        }
+    }
+}
+
 impl Kernel for Namespaces {
     fn boot_identity(&mut self) -> String {
         let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
@@ -235,15 +260,17 @@ impl Kernel for Namespaces {
         {
             return places.iter().map(|_| Err(no(folder::lab(lab).display(), "mount", &error))).collect();
         }
-        // One thread makes all of them: it is in the last one when it ends.
-        let made = inside::alone(|| Ok(places.iter().map(|place| make(lab, place)).collect::<Vec<_>>()));
-        let made = match made {
-            Ok(made) => made,
-            Err(error) => return places.iter().map(|place| Err(no(place, "unshare", &error))).collect(),
-        };
-        let mut results = Vec::with_capacity(made.len());
-        for (place, held) in places.iter().zip(made) {
-            results.push(held.map(|held| drop(self.held.insert((lab.clone(), (*place).clone()), held))));
+        let mut results = Vec::with_capacity(places.len());
+        for places in places.chunks((self.room / 2).max(1)) {
+            self.make_room();
+            // One thread makes all of them: it is in the last one when it ends.
+            let made = inside::alone(|| Ok(places.iter().map(|place| make(lab, place)).collect::<Vec<_>>()));
+            match made {
+                Ok(made) => results.extend(places.iter().zip(made).map(|(place, held)| {
+                    held.map(|held| drop(self.held.insert((lab.clone(), (*place).clone()), held)))
+                })),
+                Err(error) => results.extend(places.iter().map(|place| Err(no(place, "unshare", &error)))),
+            }
         }
         results
     }
@@ -282,8 +309,22 @@ impl Kernel for Namespaces {
         folder::list(lab).map_err(|error| no(folder::lab(lab).display(), "open", &error))
     }
 
+    fn listed(&mut self, lab: &LabName) -> Result<Vec<Place>, EngineError> {
+        folder::places(lab).map_err(|error| no(folder::lab(lab).display(), "readdir", &error))
+    }
+
     fn descriptor(&mut self, lab: &LabName, place: &Place) -> Result<i32, EngineError> {
         Ok(self.held(lab, place)?.namespace.as_raw_fd())
+    }
+
+    fn room(&self) -> usize {
+        self.room
+    }
+
+    fn make_room(&mut self) {
+        if self.held.len() > self.room / 2 {
+            self.held.clear();
+        }
     }
 
     fn send(&mut self, lab: &LabName, place: &Place, messages: &[u8]) -> Result<(), EngineError> {
@@ -319,10 +360,26 @@ impl Kernel for Namespaces {
         })
     }
 
-    fn write_sysctl(&mut self, lab: &LabName, place: &Place, name: &str, value: &str) -> Result<(), EngineError> {
-        let namespace = open_namespace(lab, place)?;
-        let written = inside::within(namespace.as_fd(), || std::fs::write(sysctl(name), value));
-        written.map_err(|error| no(format!("{name} of {place}"), "write", &error))
+    fn write_sysctls(&mut self, lab: &LabName, place: &Place, values: &[(&str, &str)]) -> Vec<Result<(), EngineError>> {
+        let refused = |name: &str, error: &io::Error| no(format!("{name} of {place}"), "write", error);
+        let visited = self.within(lab, place, "setns", || {
+            Ok(values.iter().map(|(name, value)| std::fs::write(sysctl(name), value)).collect::<Vec<_>>())
+        });
+        match visited {
+            Ok(written) => {
+                let written = written.into_iter().zip(values);
+                written.map(|(result, (name, _))| result.map_err(|error| refused(name, &error))).collect()
+            }
+            Err(error) => vec![Err(error); values.len()],
+        }
+    }
+
+    fn settling(&mut self, lab: &LabName) -> Result<Option<Box<dyn Settling>>, EngineError> {
+        if !self.approach(lab)? {
+            return Ok(None);
+        }
+        let posted = settle::Sentinels::post().map_err(|error| no("a namespace to watch", "unshare", &error))?;
+        Ok(Some(Box::new(posted)))
     }
 
     fn echo_socket(&mut self, lab: &LabName, place: &Place, v4: bool) -> Result<EchoSocket, EngineError> {
