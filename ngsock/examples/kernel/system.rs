@@ -47,12 +47,18 @@ impl System {
     }
 }
 
+// sys/sys/linker.h. The libc crate has kld_load(3) in its place, which is libutil's, and that library's number differs among
+// releases.
+unsafe extern "C" {
+    fn kldload(file: *const libc::c_char) -> libc::c_int;
+}
+
 /// Opens a control socket; the module is loaded first where it is not.
 fn open_control() -> Result<ControlSocket, Errno> {
     match ControlSocket::open() {
         Err(Errno::EAFNOSUPPORT) => {
-            // SAFETY: kld_load(3) reads a string that ends with NUL.
-            if unsafe { libc::kld_load(c"ng_socket".as_ptr()) } < 0 {
+            // SAFETY: kldload(2) reads a string that ends with NUL.
+            if unsafe { kldload(c"ng_socket".as_ptr()) } < 0 {
                 return Err(last_error());
             }
             ControlSocket::open()
