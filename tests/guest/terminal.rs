@@ -3,7 +3,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use super::mishaps::Site;
@@ -57,18 +57,23 @@ fn status(terminal: &mut Terminal) -> Result<(), String> {
     terminal.hear("a-42-terminal")
 }
 
+/// A line that cat(1) in the foreground says again; the keys of signals throw away what was typed and not read.
+const LINE: [&str; 1] = ["alpha-beta\n"];
+const TWICE: &str = "alpha-beta\r\nalpha-beta\r\n";
+
 fn job_control(terminal: &mut Terminal) -> Result<(), String> {
-    terminal.say("sleep 1000\n")?;
-    // The key may come before the job does.
+    terminal.say("cat\n")?;
+    terminal.until(&LINE, TWICE)?;
     terminal.until(&["\x1a"], "Suspended")?;
     terminal.say("fg\n")?;
+    terminal.until(&LINE, TWICE)?;
     terminal.until(&["\x03", "echo ended-$?-$((6 * 7))\n"], "ended-130-42")
 }
 
 fn foreground(terminal: &mut Terminal) -> Result<(), String> {
     terminal.say("sleep 1000 & behind=$!\n")?;
-    terminal.say("echo behind-$((6 * 7)); cat\n")?;
-    terminal.hear("behind-42")?;
+    terminal.say("cat\n")?;
+    terminal.until(&LINE, TWICE)?;
     terminal.until(&["\x03", "kill -0 $behind && echo alive-$?-$((6 * 7))\n"], "alive-0-42")?;
     terminal.say("kill $behind; wait $behind; echo gone-$?\n")?;
     terminal.hear("gone-143")
@@ -154,7 +159,10 @@ impl Terminal {
 
     /// The terminal that script(1) made, which is that of its child.
     fn name(&self) -> Result<String, String> {
-        let listed = Command::new("ps").args(["-axo", "ppid=,tty="]).output().map_err(|error| error.to_string())?;
+        let listed = Command::new("ps")
+            .args(["-ax", "-o", "ppid=", "-o", "tty="])
+            .output()
+            .map_err(|error| error.to_string())?;
         let script = self.child.id().to_string();
         let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
         let own = |line: &str| {
@@ -174,14 +182,14 @@ impl Terminal {
         self.say("exit 7\n")?;
         let started = Instant::now();
         // The screen goes dark when everything behind it has ended.
-        while started.elapsed() < PATIENCE
-            && self.heard.recv_timeout(PAUSE) != Err(std::sync::mpsc::RecvTimeoutError::Disconnected)
-        {}
-        let Ok(Some(status)) = self.child.try_wait() else {
-            let _ = self.child.kill();
-            let _ = self.child.wait();
-            return Err("the shell did not end".to_owned());
-        };
+        while self.heard.recv_timeout(PAUSE) != Err(RecvTimeoutError::Disconnected) {
+            if started.elapsed() > PATIENCE {
+                let _ = self.child.kill();
+                let _ = self.child.wait();
+                return Err("the shell did not end".to_owned());
+            }
+        }
+        let status = self.child.wait().map_err(|error| error.to_string())?;
         if status.code() == Some(7) { Ok(()) } else { Err(format!("it ended with {status} instead of 7")) }
     }
 }
