@@ -372,7 +372,7 @@ fn hidden() -> Result<(), Failed> {
     world.up(&lab(""));
     world.sh("a", "unshare --net setsid sleep 77004 & ");
     world.sh("a", "unshare --net --pid --fork --kill-child=TERM setsid sleep 77005 & ");
-    wait_for("both", || with_argument("77004").len() == 1 && with_argument("77005").len() >= 1);
+    wait_for("both", || with_argument("77004").len() == 1 && !with_argument("77005").is_empty());
     world.stop(&["a"], Duration::ZERO);
     assert_eq!((with_argument("77004"), with_argument("77005")), (BTreeSet::new(), BTreeSet::new()));
     world.start(&["a"]);

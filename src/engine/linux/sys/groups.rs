@@ -69,8 +69,8 @@ fn find(mounts: &str, own: &str, controller: &str) -> Result<Home, String> {
         })
     };
     let below = |(root, at): (&str, &Path), path: &str| {
-        let path = path.strip_prefix(root).unwrap_or(path);
-        at.join(path.trim_start_matches('/'))
+        let path = path.strip_prefix(root).unwrap_or(path).trim_matches('/');
+        if path.is_empty() { at.to_owned() } else { at.join(path) }
     };
     let mut why = "cgroups of version 2 are not mounted".to_owned();
     if let Some((root, at)) = mounted("cgroup2", None) {
@@ -351,6 +351,8 @@ mod tests {
         assert!(find(none, none, "pids").unwrap_err().contains("not mounted"));
         // What is shown of a hierarchy may begin below its root.
         let bare = mounts.replace(&at.to_string(), "/nowhere");
+        let own_root = "9:memory:/\n";
+        assert_eq!(find(&bare, own_root, "memory").unwrap().folder.to_str(), Some("/sys/fs/cgroup/memory"));
         let found = find(&bare, own, "cpu").unwrap();
         assert_eq!(found, Home { folder: "/cg/cpu,cpuacct/y".into(), version: Version::One });
     }
