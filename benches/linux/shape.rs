@@ -27,7 +27,7 @@ impl Shape {
     /// As a topology file.
     pub fn file(self, nodes: u32) -> String {
         let mut text =
-            format!("version: 1\nname: bench\naddressing:\n  lan: {{ ipv4: 10.0.0.0/16, prefix: 16 }}\ntopology:\n");
+            String::from("version: 1\nname: bench\naddressing:\n  lan: { ipv4: 10.0.0.0/16, prefix: 16 }\ntopology:\n");
         match self {
             Self::Star => {
                 let each = format!("each: {{ n: 1..{nodes} }}");

@@ -363,7 +363,7 @@ pub(super) mod tests {
             assert!(matches!(records.read(&lab), Err(RecordError::Foreign { .. })));
             fs::write(&path, [magic, &[0; 40]].concat()).unwrap();
             assert!(matches!(records.read(&lab), Err(RecordError::Damaged { .. })));
-            assert_eq!(records.labs().unwrap(), [lab.clone()]);
+            assert_eq!(records.labs().unwrap(), std::slice::from_ref(&lab));
             fs::remove_file(path).unwrap();
         }
     }
@@ -374,7 +374,7 @@ pub(super) mod tests {
         let records = Records::new(dir.path());
         let lab: LabName = "office".parse().unwrap();
         records.begin(&lab, &record("office"), &nothing(&lab)).unwrap().begun(0);
-        assert_eq!(records.labs().unwrap(), [lab.clone()]);
+        assert_eq!(records.labs().unwrap(), std::slice::from_ref(&lab));
         assert_eq!(records.read(&lab).unwrap().unwrap().phase, Phase::Applying);
         records.write(&lab, &Record { phase: Phase::Up, ..record("office") }).unwrap();
         assert_eq!(records.read(&lab).unwrap().unwrap().phase, Phase::Up);
