@@ -62,7 +62,7 @@ impl World {
     /// Up, and a second plan that finds nothing to do; what the first one had to do.
     fn up(&mut self, model: &Model, damage: &str) -> Counts {
         let plan = self.labs().plan(model).unwrap_or_else(|error| panic!("{damage}: {error:#?}"));
-        let applied = self.labs().apply(&plan, model, &ApplyOptions { timeout: None }, &mut |_| {});
+        let applied = self.labs().apply(&plan, model, &ApplyOptions::default(), &mut |_| {});
         applied.unwrap_or_else(|error| panic!("{damage}: {error:#?}\n{}", render::text(&plan)));
         let again = self.labs().plan(model).unwrap();
         assert!(again.is_empty(), "{damage}: the second plan is not empty:\n{}", render::text(&again));

@@ -45,7 +45,7 @@ fn a_thousand_times_up_and_down_leaves_nothing_and_nothing_grows() {
     for cycle in 1..=CYCLES {
         let labs = &mut world.labs();
         let plan = labs.plan(&model).unwrap();
-        labs.apply(&plan, &model, &ApplyOptions { timeout: None }, &mut |_| {}).unwrap();
+        labs.apply(&plan, &model, &ApplyOptions::default(), &mut |_| {}).unwrap();
         labs.down(&model.lab, &mut |_| {}).unwrap();
         // What the first rounds bring to stay (caches, capacities) is not growth.
         if cycle == CYCLES / 10 {

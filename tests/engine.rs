@@ -38,7 +38,7 @@ impl World {
     /// Up, and a second plan that finds nothing to do.
     fn up(&mut self, model: &Model) {
         let plan = self.labs().plan(model).unwrap();
-        let applied = self.labs().apply(&plan, model, &ApplyOptions { timeout: None }, &mut |_| {});
+        let applied = self.labs().apply(&plan, model, &ApplyOptions::default(), &mut |_| {});
         applied.unwrap_or_else(|error| panic!("{error}: {error:#?}"));
         let again = self.labs().plan(model).unwrap();
         assert!(again.is_empty(), "the second plan is not empty:\n{}", render::text(&again));
@@ -237,7 +237,7 @@ fn modules_are_loaded_only_when_allowed() {
     world.machine.settings.load_modules = false;
     let before = picture(&mut world.machine.doors);
     let plan = world.labs().plan(&model).unwrap();
-    let error = world.labs().apply(&plan, &model, &ApplyOptions { timeout: None }, &mut |_| {}).unwrap_err();
+    let error = world.labs().apply(&plan, &model, &ApplyOptions::default(), &mut |_| {}).unwrap_err();
     assert_eq!(error.kind, LabErrorKind::BadState, "{error:#?}");
     for module in ["ng_socket", "ng_eiface", "ng_pipe", "if_bridge"] {
         assert!(error.message.contains(module), "{}", error.message);
@@ -297,7 +297,7 @@ fn a_module_that_cannot_be_loaded_is_named() {
         // Preparing loads modules and does nothing before.
         let mut machine = Machine { doors: FaultyDoors::new(doors, Some((1, Fault::Refuse(errno)))), settings };
         let mut labs = Labs { backend: &mut machine, records: &records, engine: "sim", entropy: [7; 16] };
-        let error = labs.apply(&plan, &model, &ApplyOptions { timeout: None }, &mut |_| {}).unwrap_err();
+        let error = labs.apply(&plan, &model, &ApplyOptions::default(), &mut |_| {}).unwrap_err();
         assert_eq!((error.call.as_deref(), error.errno), (Some("kldload"), Some(errno)), "{error:#?}");
         assert!(error.hint.as_ref().unwrap().contains(advice), "{error:#?}");
         assert_eq!(picture(&mut machine.doors.into_inner()), before);

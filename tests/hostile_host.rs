@@ -64,7 +64,7 @@ impl World {
     }
 
     fn apply(&mut self, plan: &Plan, model: &Model) -> Result<(), LabError> {
-        self.labs().apply(plan, model, &ApplyOptions { timeout: None }, &mut |_| {}).map(drop)
+        self.labs().apply(plan, model, &ApplyOptions::default(), &mut |_| {}).map(drop)
     }
 
     fn up(&mut self, model: &Model) -> Result<(), LabError> {

@@ -55,7 +55,7 @@ topology:
 fn up(machine: &mut Machine<impl Doors + Debug>, records: &Records, model: &Model) -> Result<(), LabError> {
     let mut labs = labs(machine, records);
     let plan = labs.plan(model)?;
-    labs.apply(&plan, model, &ApplyOptions { timeout: None }, &mut |_| {}).map(drop)
+    labs.apply(&plan, model, &ApplyOptions::default(), &mut |_| {}).map(drop)
 }
 
 fn down(machine: &mut Machine<impl Doors + Debug>, records: &Records, model: &Model) -> Result<(), LabError> {

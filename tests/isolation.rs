@@ -114,7 +114,7 @@ fn echo(to: Ipv4Addr) -> Vec<u8> {
 fn apply(machine: &mut Machine<impl Doors + Debug>, records: &Records, model: &Model) -> Plan {
     let mut labs = Labs { backend: machine, records, engine: "sim", entropy: [7; 16] };
     let plan = labs.plan(model).unwrap();
-    labs.apply(&plan, model, &ApplyOptions { timeout: None }, &mut |_| {}).unwrap();
+    labs.apply(&plan, model, &ApplyOptions::default(), &mut |_| {}).unwrap();
     plan
 }
 

@@ -68,7 +68,7 @@ impl World {
         let mut world = Self { machine, records, model: model(LAB), before, _dir: dir };
         let model = world.model.clone();
         let plan = world.labs().plan(&model).unwrap();
-        world.labs().apply(&plan, &model, &ApplyOptions { timeout: None }, &mut |_| {}).unwrap();
+        world.labs().apply(&plan, &model, &ApplyOptions::default(), &mut |_| {}).unwrap();
         world.nothing_to_do();
         world
     }

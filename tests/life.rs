@@ -12,7 +12,7 @@ use cellblock::engine::freebsd::doors::{
 };
 use cellblock::engine::freebsd::{Machine, Settings};
 use cellblock::engine::{Exit, Records, Stream};
-use cellblock::lab::{Applied, ApplyOptions, LabError, LabErrorKind, Labs, Probe, ProbeResult};
+use cellblock::lab::{Applied, ApplyOptions, LabError, LabErrorKind, Labs, Probe, ProbeResult, Stop};
 use cellblock::model::{Model, NodeName};
 use cellblock::plan::{Plan, Step, render};
 use cellblock::sim::host::{self, Process};
@@ -55,13 +55,13 @@ impl World {
 
     fn try_up(&mut self, model: &Model) -> Result<Applied, LabError> {
         let plan = self.labs().plan(model)?;
-        self.labs().apply(&plan, model, &ApplyOptions { timeout: None }, &mut |_| {})
+        self.labs().apply(&plan, model, &ApplyOptions::default(), &mut |_| {})
     }
 
     fn up(&mut self, model: &Model) -> Plan {
         let plan = self.plan(model);
         self.labs()
-            .apply(&plan, model, &ApplyOptions { timeout: None }, &mut |_| {})
+            .apply(&plan, model, &ApplyOptions::default(), &mut |_| {})
             .unwrap_or_else(|error| panic!("{error:#?}"));
         let again = self.plan(model);
         assert!(again.is_empty(), "the second plan is not empty:\n{}", render::text(&again));
@@ -412,7 +412,7 @@ fn commands_run_once_in_nodes_that_are_new() {
             assert_eq!(stream, Stream::Out);
             said.push_str(&format!("{node}: {}", String::from_utf8_lossy(bytes)));
         };
-        world.labs().run_commands(plan, &model, &mut hear).unwrap()
+        world.labs().run_commands(plan, &model, &Stop::default(), &mut hear).unwrap()
     };
     let plan = world.up(&model);
     let failures = run(&mut world, &plan);

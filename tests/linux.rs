@@ -128,12 +128,12 @@ fn open(state: &Path) -> Result<Site, Failed> {
 
 fn up(site: &mut Site, model: &Model) -> Result<(), Failed> {
     let plan = site.plan(model)?;
-    site.apply(&plan, Some(model), &ApplyOptions { timeout: None }, &mut |_| {})?;
+    site.apply(&plan, Some(model), &ApplyOptions::default(), &mut |_| {})?;
     Ok(())
 }
 
 fn down(site: &mut Site, lab: &LabName) -> Result<(), Failed> {
-    site.down(lab, &ApplyOptions { timeout: None }, &mut |_| {})?;
+    site.down(lab, &ApplyOptions::default(), &mut |_| {})?;
     Ok(())
 }
 
@@ -285,7 +285,7 @@ fn a_taken_name() -> Result<(), Failed> {
     let state = tempfile::tempdir()?;
     let mut site = open(state.path())?;
     let plan = site.plan(&model)?;
-    let error = site.apply(&plan, Some(&model), &ApplyOptions { timeout: None }, &mut |_| {}).unwrap_err();
+    let error = site.apply(&plan, Some(&model), &ApplyOptions::default(), &mut |_| {}).unwrap_err();
     assert_eq!(error.kind, LabErrorKind::Refused, "{error}: {:?}", error.left);
     assert!(error.message.contains(&name), "{error}");
     assert!(site.labs()?.is_empty());

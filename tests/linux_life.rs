@@ -103,7 +103,7 @@ impl World {
 
     fn try_up(&mut self, model: &Model) -> Result<Plan, LabError> {
         let plan = self.site().plan(model)?;
-        self.site().apply(&plan, Some(model), &ApplyOptions { timeout: None }, &mut |_| {})?;
+        self.site().apply(&plan, Some(model), &ApplyOptions::default(), &mut |_| {})?;
         Ok(plan)
     }
 
@@ -115,7 +115,7 @@ impl World {
     }
 
     fn down(&mut self) {
-        let down = self.site().down(&name(), &ApplyOptions { timeout: None }, &mut |_| {});
+        let down = self.site().down(&name(), &ApplyOptions::default(), &mut |_| {});
         down.unwrap_or_else(|error| panic!("{error:#?}"));
         assert_eq!(residue(), Vec::<String>::new());
     }
@@ -166,7 +166,11 @@ impl World {
 impl Drop for World {
     fn drop(&mut self) {
         if let Some(mut site) = self.site.take() {
-            let _ = site.down(&name(), &ApplyOptions { timeout: Some(Duration::from_secs(1)) }, &mut |_| {});
+            let _ = site.down(
+                &name(),
+                &ApplyOptions { timeout: Some(Duration::from_secs(1)), ..ApplyOptions::default() },
+                &mut |_| {},
+            );
         }
     }
 }
@@ -448,7 +452,7 @@ fn commands() -> Result<(), Failed> {
     let model = lab("exec: { linux: [ \"sh -c 'ip -br link show eth1'\", \"false\" ], freebsd: [ \"true\" ] }");
     let plan = world.up(&model);
     let mut said = String::new();
-    let failures = world.site().run_commands(&plan, &model, &mut |node, _, bytes| {
+    let failures = world.site().run_commands(&plan, &model, &lab::Stop::default(), &mut |node, _, bytes| {
         said.push_str(&format!("{node}: {}", String::from_utf8_lossy(bytes)));
     })?;
     assert!(said.starts_with("a: eth1"), "{said} {failures:?}");
@@ -456,7 +460,7 @@ fn commands() -> Result<(), Failed> {
     assert_eq!((failure.command.as_str(), failure.why.as_str()), ("false", "ended with status 1"));
     world.stop(&["a"], Duration::ZERO);
     let plan = world.start(&["a"]);
-    assert_eq!(world.site().run_commands(&plan, &model, &mut |_, _, _| {})?.len(), 1);
+    assert_eq!(world.site().run_commands(&plan, &model, &lab::Stop::default(), &mut |_, _, _| {})?.len(), 1);
     world.down();
     Ok(())
 }

@@ -99,7 +99,7 @@ fn open(state_dir: &Path, netlink: bool) -> Result<Site, Failed> {
 fn as_calls(file: &Path, netlink: bool) -> Result<(), Failed> {
     let model = load(file)?;
     let state = tempfile::tempdir()?;
-    let options = ApplyOptions { timeout: None };
+    let options = ApplyOptions::default();
     let mut kernel = Kernel::boot(1);
     kernel.host.has_netlink = netlink;
     persist::save(&kernel, &state.path().join("sim.kernel"))?;

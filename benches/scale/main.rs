@@ -85,7 +85,7 @@ fn live(recipe: &Recipe) -> Result<String, Box<dyn Error>> {
     let mut site = open(state.path(), Access::Change)?;
     let (plan, planned) = timed(|| Ok(site.plan(&model)?))?;
     let plan_memory = peak();
-    let options = ApplyOptions { timeout: None };
+    let options = ApplyOptions::default();
     let (applied, up) = timed(|| Ok(site.apply(&plan, Some(&model), &options, &mut |_| {})?))?;
     assert_eq!((applied.nodes, applied.links), (recipe.nodes, recipe.links));
     drop(plan);
@@ -129,7 +129,7 @@ fn all_pairs(nodes: usize) -> Result<(), Box<dyn Error>> {
     let model = validate(&text)?;
     let mut site = open(state.path(), Access::Change)?;
     let plan = site.plan(&model)?;
-    site.apply(&plan, Some(&model), &ApplyOptions { timeout: None }, &mut |_| {})?;
+    site.apply(&plan, Some(&model), &ApplyOptions::default(), &mut |_| {})?;
     let checks = checks::compile(&model).map_err(|findings| format!("{findings:?}"))?;
     let probes: Vec<Probe> =
         checks.iter().flat_map(|check| check.probes().map(|p| question(&model, check, &p))).collect();

@@ -10,9 +10,10 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use crate::cli::{Format, Global, RouteDoor};
-use crate::lab::{EngineKind, RouteDoorKind};
+use crate::lab::{ApplyOptions, EngineKind, RouteDoorKind, Stop};
 use crate::model::Delay;
 use crate::output::{Failure, Printer, Status, json, yaml};
+use crate::terminal::Interrupts;
 use crate::topology::LoadOptions;
 
 /// Looks up a variable of the environment.
@@ -85,6 +86,14 @@ impl<'a> Context<'a> {
     /// `--timeout`.
     pub(super) fn timeout(&self) -> Result<Option<Duration>, Failure> {
         self.global.timeout.as_deref().map(|text| duration("--timeout", text)).transpose()
+    }
+
+    /// How a lab is changed: `--timeout`, `--jobs`, and Ctrl-C for as long as what it comes with is kept.
+    pub(super) fn apply_options(&self) -> Result<(ApplyOptions, Interrupts), Failure> {
+        let interrupts = Interrupts::catch()
+            .map_err(|error| Failure::new(Status::BadState, format!("cannot listen for signals: {error}")))?;
+        let stop = Stop::by(interrupts.counter());
+        Ok((ApplyOptions { timeout: self.timeout()?, jobs: self.global.jobs, stop }, interrupts))
     }
 
     /// `--route-door`.

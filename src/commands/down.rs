@@ -8,7 +8,7 @@ use super::context::Context;
 use super::up::{Teller, tell_notes};
 use super::{site, topology};
 use crate::cli::{DownArgs, Format};
-use crate::lab::{Access, ApplyOptions};
+use crate::lab::Access;
 use crate::output::{Failure, Status, amount};
 
 /// How long the kernel may take when `--timeout` says nothing.
@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(600);
 
 pub(super) fn run(context: &mut Context<'_>, args: &DownArgs) -> Result<Status, Failure> {
     let format = context.format(&[Format::Table, Format::Json, Format::Yaml])?;
-    let options = ApplyOptions { timeout: context.timeout()? };
+    let (options, _interrupts) = context.apply_options()?;
     let (lab, _) = topology::lab_of_target(context, &args.target)?;
     let mut site = site::open(context, Some(&lab), Access::Change)?;
     let settling = args.wait.then(|| site.settling(&lab).map_err(site::failure)).transpose()?;

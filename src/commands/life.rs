@@ -8,7 +8,7 @@ use super::context::{Context, duration};
 use super::up::{Teller, run_commands, tell_notes};
 use super::{sight, site, target};
 use crate::cli::{Format, NodesArgs, RestartArgs, StartArgs, StopArgs};
-use crate::lab::{Access, Applied, CommandFailure, GRACE, Site};
+use crate::lab::{Access, Applied, CommandFailure, GRACE, Site, Stop};
 use crate::model::{LabName, NodeName};
 use crate::output::{Failure, Status, amount};
 
@@ -86,7 +86,7 @@ fn change(
         teller.finish();
         add(&mut done, started);
         let model = site.model(lab).map_err(site::failure)?;
-        failures = run_commands(site, &plan, &model, no_exec, context.printer)?;
+        failures = run_commands(site, &plan, &model, (no_exec, &Stop::default()), context.printer)?;
     }
     Ok((done, failures))
 }

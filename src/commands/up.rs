@@ -6,18 +6,18 @@ use super::context::Context;
 use super::site;
 use super::topology::{self, Topology};
 use crate::cli::{Format, UpArgs};
-use crate::lab::{Access, Applied, ApplyOptions, CommandFailure, Progress, Site};
+use crate::lab::{Access, Applied, ApplyOptions, CommandFailure, Progress, Site, Stop};
 use crate::model::Model;
 use crate::output::{Failure, Printer, Status, amount};
 use crate::plan::Plan;
 
 pub(super) fn run(context: &mut Context<'_>, args: &UpArgs) -> Result<Status, Failure> {
     let format = context.format(&[Format::Table, Format::Json, Format::Yaml])?;
-    let options = ApplyOptions { timeout: context.timeout()? };
+    let (options, _interrupts) = context.apply_options()?;
     let topology = topology::load_target(context, &args.target)?;
     let mut site = site::open(context, Some(&topology.model.lab), Access::Change)?;
     let outcome = bring_up(&mut site, &topology, &options, context.printer).and_then(|(plan, applied)| {
-        let failures = run_commands(&mut site, &plan, &topology.model, args.no_exec, context.printer)?;
+        let failures = run_commands(&mut site, &plan, &topology.model, (args.no_exec, &options.stop), context.printer)?;
         Ok((plan.counts(), applied, failures))
     });
     let engine = site.engine();
@@ -46,14 +46,14 @@ pub(super) fn run_commands(
     site: &mut Site,
     plan: &Plan,
     model: &Model,
-    no_exec: bool,
+    (no_exec, stop): (bool, &Stop),
     printer: &mut Printer,
 ) -> Result<Vec<CommandFailure>, Failure> {
     if no_exec || plan.steps.is_empty() {
         return Ok(Vec::new());
     }
     let mut lines = Lines::default();
-    let ran = site.run_commands(plan, model, &mut |node, _, bytes| lines.add(node.as_str(), bytes, printer));
+    let ran = site.run_commands(plan, model, stop, &mut |node, _, bytes| lines.add(node.as_str(), bytes, printer));
     lines.finish(printer);
     let failures = ran.map_err(site::failure)?;
     for CommandFailure { node, command, why } in &failures {

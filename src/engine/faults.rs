@@ -3,8 +3,8 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use super::files::StateFiles;
 use crate::abi::Errno;
@@ -69,16 +69,26 @@ impl Faults {
 pub struct FaultyFiles<F> {
     inner: F,
     faults: Faults,
+    calls: Mutex<Vec<u64>>,
 }
 
 impl<F> FaultyFiles<F> {
     /// Files that share what counts their calls.
     pub const fn new(inner: F, faults: Faults) -> Self {
-        Self { inner, faults }
+        Self { inner, faults, calls: Mutex::new(Vec::new()) }
+    }
+
+    /// Which of the calls counted so far were to these files.
+    pub fn calls(&self) -> Vec<u64> {
+        self.calls.lock().map(|calls| calls.clone()).unwrap_or_default()
     }
 
     fn step(&self) -> io::Result<()> {
-        self.faults.step().map_err(refused)
+        let outcome = self.faults.step();
+        if let Ok(mut calls) = self.calls.lock() {
+            calls.push(self.faults.calls());
+        }
+        outcome.map_err(refused)
     }
 
     fn half_at_death(&self, octets: &[u8], write: impl Fn(&[u8]) -> io::Result<()>) -> io::Result<()> {

@@ -56,6 +56,40 @@ pub trait StateFiles: fmt::Debug + Send + Sync {
     fn remove(&self, path: &Path) -> io::Result<()>;
 }
 
+impl<F: StateFiles + ?Sized> StateFiles for std::sync::Arc<F> {
+    fn read(&self, path: &Path, most: u64) -> io::Result<Vec<u8>> {
+        (**self).read(path, most)
+    }
+
+    fn list(&self, directory: &Path) -> io::Result<Vec<PathBuf>> {
+        (**self).list(directory)
+    }
+
+    fn make_directory(&self, path: &Path) -> io::Result<()> {
+        (**self).make_directory(path)
+    }
+
+    fn write(&self, path: &Path, octets: &[u8]) -> io::Result<()> {
+        (**self).write(path, octets)
+    }
+
+    fn append(&self, path: &Path, octets: &[u8]) -> io::Result<()> {
+        (**self).append(path, octets)
+    }
+
+    fn sync(&self, path: &Path) -> io::Result<()> {
+        (**self).sync(path)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        (**self).rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        (**self).remove(path)
+    }
+}
+
 /// The file system.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Disk;

@@ -11,10 +11,12 @@ pub mod linux;
 mod lock;
 mod record;
 mod run;
+mod stop;
 mod unusable;
 
 use std::fmt;
 use std::net::IpAddr;
+use std::num::NonZeroUsize;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
@@ -30,7 +32,8 @@ pub use execute::{Ending, Exit, NotRun, Running, Stream};
 pub use journal::{Intents, JournalProgress};
 pub use lock::{Lock, LockError};
 pub use record::{Journal, Phase, Record, RecordError, Records};
-pub use run::{Event, RunError, run, run_forward};
+pub use run::{Bounds, Event, RunError, run, run_forward};
+pub use stop::{Stop, Wish};
 pub use unusable::{Lack, Unusable};
 
 /// What an engine can do here.
@@ -143,6 +146,14 @@ pub trait Engine {
     /// As many results as steps.
     fn perform(&mut self, place: &Place, steps: &[&Step]) -> Vec<StepResult>;
 
+    /// The same for many places, up to `jobs` steps at one time; `None` from an engine that does not gain by it, which is then asked
+    /// place by place. Results in the order of the places, whatever was done first: as many as steps. Steps of one place that are not
+    /// of the kind that [`Step::is_independent`] names keep their order.
+    fn perform_all(&mut self, lanes: &[Lane<'_>], jobs: NonZeroUsize) -> Option<Vec<Vec<StepResult>>> {
+        let _ = (lanes, jobs);
+        None
+    }
+
     /// What the kernel holds of the lab.
     ///
     /// # Errors
@@ -234,6 +245,15 @@ impl NotHanded {
         let object = nics.first().map_or("", |nic| &*nic.name);
         Self::Refused(EngineError::strange(object, "attach", "this engine hands no interfaces to other tools"))
     }
+}
+
+/// The steps of one stage that one actor does.
+#[derive(Clone, Debug)]
+pub struct Lane<'s> {
+    /// Where.
+    pub place: Place,
+    /// In order.
+    pub steps: Vec<&'s Step>,
 }
 
 /// What came of one step.

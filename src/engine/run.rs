@@ -1,9 +1,11 @@
-//! Steps in their order, and back again when one fails.
+//! Steps in their order, and back again when one fails or the user has had enough.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use super::{Engine, EngineError, StepResult};
+use super::stop::{Stop, Wish};
+use super::{Engine, EngineError, Lane, StepResult};
 use crate::graph::Place;
 use crate::plan::{LinuxStep, Plan, Planned, Step};
 
@@ -19,11 +21,11 @@ pub enum Event<'e> {
         /// Its steps.
         steps: &'e [&'e Step],
     },
-    /// A step failed; walking back.
+    /// A step failed, or somebody wants it to end; walking back.
     Undoing(&'e EngineError),
 }
 
-/// A step failed.
+/// A plan was not carried out.
 #[derive(Clone, Debug)]
 pub struct RunError {
     /// Why.
@@ -34,64 +36,126 @@ pub struct RunError {
     pub of: usize,
     /// Steps before it that could not be taken back, and why.
     pub left: Vec<EngineError>,
+    /// Nothing more was done: neither forward nor back. The journal says what was meant.
+    pub abandoned: bool,
+}
+
+/// How far to go, and how fast.
+#[derive(Clone, Debug, Default)]
+pub struct Bounds {
+    /// When the kernel's clock is past it, what was done is taken back.
+    pub deadline: Option<Duration>,
+    /// Who may want it to end.
+    pub stop: Stop,
+    /// How many steps may be done at one time, where the engine can do that.
+    pub jobs: Option<NonZeroUsize>,
+}
+
+impl Bounds {
+    /// Why not to go on, if there is a reason.
+    fn reason(&self, engine: &mut dyn Engine, lab: &str) -> Option<EngineError> {
+        if self.stop.wish() != Wish::GoOn {
+            return Some(EngineError::strange(lab, "", "interrupted"));
+        }
+        let is_late = self.deadline.is_some_and(|deadline| engine.now() > deadline);
+        is_late.then(|| EngineError::strange(lab, "", "the time is up"))
+    }
+
+    fn must_leave(&self) -> bool {
+        self.stop.wish() == Wish::Leave
+    }
 }
 
 /// Runs a plan, stage by stage, the steps of one place together. `tell` hears of each stage before it begins: the number of steps done
-/// and the steps to come. When the kernel's clock passes `limit`, what was done is taken back.
+/// and the steps to come. Between stages and places it is looked whether to go on.
 ///
 /// # Errors
-/// The first refusal, after everything that was done before has been taken back as far as the kernel lets us.
+/// The first refusal, or that it was to end, after everything that was done before has been taken back as far as the kernel lets us.
 pub fn run(
     engine: &mut dyn Engine,
     plan: &Plan,
-    limit: Option<Duration>,
+    bounds: &Bounds,
     tell: &mut dyn FnMut(Event<'_>),
 ) -> Result<usize, Box<RunError>> {
     let of = plan.steps.len();
     let mut done: Vec<&Step> = Vec::with_capacity(of);
     for (number, lanes) in stages(&plan.steps).into_iter().enumerate() {
-        let stage: Vec<&Step> = lanes.values().flatten().copied().collect();
+        let stage: Vec<&Step> = lanes.iter().flat_map(|lane| lane.steps.iter().copied()).collect();
         tell(Event::Stage { number, done: done.len(), steps: &stage });
-        let failure = if limit.is_some_and(|limit| engine.now() > limit) {
-            Some(EngineError::strange(plan.lab.as_str(), "", "the time is up"))
-        } else {
-            lanes.iter().find_map(|(place, steps)| perform(engine, place, steps, &mut done))
-        };
-        if let Some(error) = failure {
+        let lab = plan.lab.as_str();
+        if let Some(error) = perform_stage(engine, lab, &lanes, bounds, &mut done) {
             let step = done.len() + 1;
             tell(Event::Undoing(&error));
-            let left = walk_back(engine, &done);
-            return Err(Box::new(RunError { error, step, of, left }));
+            let left = walk_back(engine, &done, bounds);
+            return Err(Box::new(RunError { error, step, of, left, abandoned: bounds.must_leave() }));
         }
     }
     Ok(done.len())
 }
 
-/// Runs a plan that only takes away: a refusal does not keep the rest from being done.
-pub fn run_forward(engine: &mut dyn Engine, plan: &Plan, tell: &mut dyn FnMut(Event<'_>)) -> (usize, Vec<EngineError>) {
-    let (mut done, mut left) = (0, Vec::new());
-    for (number, lanes) in stages(&plan.steps).into_iter().enumerate() {
-        let stage: Vec<&Step> = lanes.values().flatten().copied().collect();
-        tell(Event::Stage { number, done, steps: &stage });
-        for (place, steps) in lanes {
-            done += steps.len();
-            left.extend(insist(engine, &place, &steps));
-        }
-    }
-    (done - left.len(), left)
-}
-
-/// Does the steps of one place; those done are added to `done`, the failed one too where it may have left something behind.
-fn perform<'s>(
+/// Does the steps of one stage, many places at a time where the engine can; those done are added to `done`.
+fn perform_stage<'s>(
     engine: &mut dyn Engine,
-    place: &Place,
-    steps: &[&'s Step],
+    lab: &str,
+    lanes: &[Lane<'s>],
+    bounds: &Bounds,
     done: &mut Vec<&'s Step>,
 ) -> Option<EngineError> {
-    let results = engine.perform(place, steps);
+    if let Some(reason) = bounds.reason(engine, lab) {
+        return Some(reason);
+    }
+    if let Some(jobs) = bounds.jobs.filter(|jobs| jobs.get() > 1)
+        && let Some(results) = engine.perform_all(lanes, jobs)
+    {
+        // The order of the plan decides which failure is told, not who was first.
+        let failures: Vec<Option<EngineError>> =
+            lanes.iter().zip(results).map(|(lane, results)| account(lane, results, done)).collect();
+        return failures.into_iter().flatten().next();
+    }
+    for (place, lane) in lanes.iter().enumerate() {
+        let reason = if place > 0 { bounds.reason(engine, lab) } else { None };
+        let failure = reason.or_else(|| {
+            let results = engine.perform(&lane.place, &lane.steps);
+            account(lane, results, done)
+        });
+        if failure.is_some() {
+            return failure;
+        }
+    }
+    None
+}
+
+/// Runs a plan that only takes away: a refusal does not keep the rest from being done. Whoever wants it to end is heeded between the
+/// stages; the rest is then left for the next time.
+pub fn run_forward(
+    engine: &mut dyn Engine,
+    plan: &Plan,
+    bounds: &Bounds,
+    tell: &mut dyn FnMut(Event<'_>),
+) -> (usize, Vec<EngineError>) {
+    let (mut done, mut left) = (0, Vec::new());
+    for (number, lanes) in stages(&plan.steps).into_iter().enumerate() {
+        if bounds.stop.wish() != Wish::GoOn {
+            left.push(EngineError::strange(plan.lab.as_str(), "", "interrupted"));
+            break;
+        }
+        let stage: Vec<&Step> = lanes.iter().flat_map(|lane| lane.steps.iter().copied()).collect();
+        tell(Event::Stage { number, done, steps: &stage });
+        for lane in lanes {
+            let refused = insist(engine, &lane.place, &lane.steps);
+            done += lane.steps.len() - refused.len();
+            left.extend(refused);
+        }
+    }
+    (done, left)
+}
+
+/// Notes what came of the steps of one place; those done are added to `done`, the failed one too where it may have left something
+/// behind. The failure, if there was one.
+fn account<'s>(lane: &Lane<'s>, results: Vec<StepResult>, done: &mut Vec<&'s Step>) -> Option<EngineError> {
     let mut failure = None;
     let mut torn = None;
-    for (step, result) in steps.iter().zip(results) {
+    for (step, result) in lane.steps.iter().zip(results) {
         match result {
             StepResult::Done => done.push(step),
             StepResult::Failed(error) => {
@@ -123,11 +187,14 @@ fn may_be_half_done(step: &Step) -> bool {
     )
 }
 
-/// Takes steps back, last first; gives what could not be taken back.
-fn walk_back(engine: &mut dyn Engine, done: &[&Step]) -> Vec<EngineError> {
+/// Takes steps back, last first, until somebody cannot wait any longer; gives what could not be taken back.
+fn walk_back(engine: &mut dyn Engine, done: &[&Step], bounds: &Bounds) -> Vec<EngineError> {
     let inverses: Vec<Step> = done.iter().rev().filter_map(|step| step.inverse()).collect();
     let mut left = Vec::new();
     for lane in inverses.chunk_by(|a, b| a.lane() == b.lane()) {
+        if bounds.must_leave() {
+            break;
+        }
         let steps: Vec<&Step> = lane.iter().collect();
         left.extend(insist(engine, &lane[0].lane(), &steps));
     }
@@ -151,7 +218,7 @@ fn insist(engine: &mut dyn Engine, place: &Place, steps: &[&Step]) -> Vec<Engine
 }
 
 /// The lanes of each stage: places in order, the host first, and their steps.
-fn stages(steps: &[Planned]) -> Vec<BTreeMap<Place, Vec<&Step>>> {
+fn stages(steps: &[Planned]) -> Vec<Vec<Lane<'_>>> {
     let mut stages: Vec<BTreeMap<Place, Vec<&Step>>> = Vec::new();
     for planned in steps {
         if stages.len() <= planned.stage {
@@ -159,5 +226,9 @@ fn stages(steps: &[Planned]) -> Vec<BTreeMap<Place, Vec<&Step>>> {
         }
         stages[planned.stage].entry(planned.step.lane()).or_default().push(&planned.step);
     }
-    stages
+    let lanes = stages.into_iter().map(|stage| stage.into_iter().map(|(place, steps)| Lane { place, steps }).collect());
+    lanes.collect()
 }
+
+#[cfg(test)]
+mod tests;

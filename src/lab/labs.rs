@@ -2,13 +2,14 @@
 
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::error::{ExecError, LabError, LabErrorKind};
 use super::types::{Applied, ApplyOptions, Probe, ProbeResult, Progress};
 use super::{host, roots, words};
 use crate::engine::{
-    Backend, Echo, Engine, Event, Exit, Intents, Journal, NotRun, Phase, Record, Records, Running, Stream, run,
-    run_forward,
+    Backend, Bounds, Echo, Engine, Event, Exit, Intents, Journal, NotRun, Phase, Record, Records, Running, Stream,
+    Wish, run, run_forward,
 };
 use crate::graph::{self, Graph, Numbering, Object};
 use crate::model::{LabName, Model, NodeName};
@@ -18,8 +19,10 @@ use crate::plan::{self, Observed, Plan, Scope};
 const SETTLING_ROUNDS: usize = 8;
 /// The same for ports that a spanning tree keeps waiting: in all, twice its forward delay of 15 s and a margin.
 const SPANNING_ROUNDS: usize = 14;
-const SPANNING_PAUSE: std::time::Duration = std::time::Duration::from_secs(3);
-const SETTLING_PAUSE: std::time::Duration = std::time::Duration::from_millis(1050);
+const SPANNING_PAUSE: Duration = Duration::from_secs(3);
+const SETTLING_PAUSE: Duration = Duration::from_millis(1050);
+/// How long a wait may be deaf to who wants it to end.
+const ATTENTION: Duration = Duration::from_millis(150);
 
 /// Labs of one kernel, with their records.
 #[derive(Debug)]
@@ -188,11 +191,13 @@ impl Labs<'_> {
                     return Err(words::not_prepared(error));
                 }
             };
+            let now = self.engine(lab, &known).now();
+            let bounds = (options, options.timeout.map(|timeout| now + timeout));
             self.end_before(plan, &known, options)?;
             notes.extend(capabilities.loaded.iter().map(|name| format!("module {name} was loaded and stays")));
-            self.run_plan(plan, &known, &mut journal, options, progress)?;
+            self.run_plan(plan, &known, &mut journal, bounds, progress)?;
             progress(Progress::Verifying);
-            notes.extend(self.verify(plan, &known, previous.as_ref(), progress)?);
+            notes.extend(self.verify(plan, &known, bounds, progress)?);
         }
         let unchanged = plan.steps.is_empty() && previous.is_some_and(|previous| previous.says_the_same(&record));
         if !unchanged {
@@ -207,12 +212,12 @@ impl Labs<'_> {
         plan: &Plan,
         known: &Known,
         journal: &mut Journal,
-        options: &ApplyOptions,
+        (options, deadline): (&ApplyOptions, Option<Duration>),
         progress: &mut dyn FnMut(Progress),
     ) -> Result<(), LabError> {
         let mut engine = self.engine(&plan.lab, known);
-        let limit = options.timeout.map(|timeout| engine.now() + timeout);
-        let outcome = run(&mut *engine, plan, limit, &mut |event| {
+        let bounds = Bounds { deadline, stop: options.stop.clone(), jobs: options.jobs };
+        let outcome = run(&mut *engine, plan, &bounds, &mut |event| {
             mark(&event, journal);
             tell(event, plan.steps.len(), progress);
         });
@@ -220,6 +225,9 @@ impl Labs<'_> {
         let Err(failure) = outcome else { return Ok(()) };
         let mut error = words::refused(failure.error);
         error.step = Some((failure.step, failure.of));
+        if failure.abandoned {
+            return Err(words::abandoned(error, &plan.lab));
+        }
         Err(self.restore(plan, known, known.record.as_ref(), error))
     }
 
@@ -252,13 +260,20 @@ impl Labs<'_> {
         &mut self,
         plan: &Plan,
         known: &Known,
-        previous: Option<&Record>,
+        bounds: (&ApplyOptions, Option<Duration>),
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Option<String>, LabError> {
+        let previous = known.record.as_ref();
         let (mut wrong, mut pause) = (Vec::new(), SETTLING_PAUSE);
         for round in 0..SPANNING_ROUNDS {
-            if round > 0 {
-                self.engine(&plan.lab, known).wait(pause);
+            if round > 0
+                && let Some(error) = self.wait(plan, known, bounds, pause)
+            {
+                progress(Progress::Undoing { why: error.to_string() });
+                return Err(match bounds.0.stop.wish() {
+                    Wish::Leave => words::abandoned(error, &plan.lab),
+                    Wish::GoOn | Wish::Undo => self.restore(plan, known, previous, error),
+                });
             }
             let looked = self.observe_known(&plan.lab, known);
             let (observed, seen) = match looked {
@@ -288,6 +303,30 @@ impl Labs<'_> {
         Err(self.restore(plan, known, previous, error))
     }
 
+    /// Lets time pass, unless somebody wants it to end or the time is up: then why.
+    fn wait(
+        &mut self,
+        plan: &Plan,
+        known: &Known,
+        (options, deadline): (&ApplyOptions, Option<Duration>),
+        span: Duration,
+    ) -> Option<LabError> {
+        let mut engine = self.engine(&plan.lab, known);
+        let mut rest = span;
+        while !rest.is_zero() {
+            let slice = rest.min(ATTENTION);
+            engine.wait(slice);
+            rest -= slice;
+            if options.stop.wish() != Wish::GoOn {
+                return Some(LabError::new(LabErrorKind::Refused, "interrupted"));
+            }
+            if deadline.is_some_and(|deadline| engine.now() > deadline) {
+                return Some(LabError::new(LabErrorKind::Refused, "the time is up"));
+            }
+        }
+        None
+    }
+
     /// Makes sure that what was there before is there again, and says what is not.
     fn restore(&mut self, plan: &Plan, known: &Known, previous: Option<&Record>, error: LabError) -> LabError {
         let mut left = Vec::new();
@@ -300,7 +339,7 @@ impl Labs<'_> {
                     if left.is_empty() {
                         break;
                     }
-                    run_forward(&mut *self.engine(&plan.lab, known), &back, &mut |_| {});
+                    run_forward(&mut *self.engine(&plan.lab, known), &back, &Bounds::default(), &mut |_| {});
                 }
                 Err(unreadable) => left = vec![format!("it cannot be seen what is left: {unreadable}")],
             }
@@ -327,7 +366,7 @@ impl Labs<'_> {
     /// # Errors
     /// As [`super::Site::down`].
     pub fn down(&mut self, lab: &LabName, progress: &mut dyn FnMut(Progress)) -> Result<Applied, LabError> {
-        self.down_within(lab, &ApplyOptions { timeout: None }, progress)
+        self.down_within(lab, &ApplyOptions::default(), progress)
     }
 
     /// The same, with a limit to how long processes may take to end.
@@ -357,11 +396,12 @@ impl Labs<'_> {
         let mut journal = self.records.begin(lab, &removing, &plan)?;
         // What does not die keeps its jail from dying: that is told below.
         let _ = self.end_all(lab, &known, &record.model, options);
+        let bounds = Bounds { deadline: None, stop: options.stop.clone(), jobs: options.jobs };
         let mut hear = |event: Event<'_>| {
             mark(&event, &mut journal);
             tell(event, plan.steps.len(), progress);
         };
-        let (steps, errors) = run_forward(&mut *self.engine(lab, &known), &plan, &mut hear);
+        let (steps, errors) = run_forward(&mut *self.engine(lab, &known), &plan, &bounds, &mut hear);
         progress(Progress::Verifying);
         let left: Vec<String> = match self.observe_known(lab, &known) {
             Ok((_, seen)) => {

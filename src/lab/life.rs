@@ -8,7 +8,7 @@ use super::error::{LabError, LabErrorKind};
 use super::labs::{Known, Labs};
 use super::types::{Applied, ApplyOptions, CommandFailure, Progress};
 use super::words;
-use crate::engine::{Ending, Exit, NotRun, Phase, Stream};
+use crate::engine::{Ending, Exit, NotRun, Phase, Stop, Stream, Wish};
 use crate::graph::{Graph, ObjectId, Place, place_of};
 use crate::model::{LabName, Model, Node, NodeKind, NodeName};
 use crate::plan::{self, LinuxStep, Plan, Step};
@@ -51,7 +51,7 @@ impl Labs<'_> {
         let (known, model) = self.settled(lab)?;
         let places = jails_of(&model, nodes)?;
         let plan = self.plan_change(lab, &known, &model, |stopped| stopped.retain(|place| !places.contains(place)))?;
-        let applied = self.apply(&plan, &model, &ApplyOptions { timeout: None }, progress)?;
+        let applied = self.apply(&plan, &model, &ApplyOptions::default(), progress)?;
         Ok((applied, plan))
     }
 
@@ -80,7 +80,7 @@ impl Labs<'_> {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Applied, LabError> {
         let plan = self.plan_change(lab, known, model, choose)?;
-        self.apply(&plan, model, &ApplyOptions { timeout: None }, progress)
+        self.apply(&plan, model, &ApplyOptions::default(), progress)
     }
 
     /// The plan for other nodes to be stopped than those that are; `choose` changes the set.
@@ -144,6 +144,7 @@ impl Labs<'_> {
         &mut self,
         plan: &Plan,
         model: &Model,
+        stop: &Stop,
         output: &mut dyn FnMut(&NodeName, Stream, &[u8]),
     ) -> Result<Vec<CommandFailure>, LabError> {
         let known = self.known_lab(&plan.lab)?;
@@ -160,6 +161,11 @@ impl Labs<'_> {
                 continue;
             }
             for exec in node.exec.iter().filter(|exec| exec.is_for(system)) {
+                if stop.wish() != Wish::GoOn {
+                    let why = "was not run: interrupted".to_owned();
+                    failures.push(CommandFailure { node: node.name.value.clone(), command: exec.command.clone(), why });
+                    continue;
+                }
                 let ended = engine.execute(&place, &exec.words, &mut |stream, bytes| output(&node.name, stream, bytes));
                 let why = match ended {
                     Ok(Exit::Code(0)) => continue,

@@ -25,7 +25,7 @@ use crate::engine::{self, Backend, Lock, Phase, Records, Unusable};
 use crate::model::{IfName, LabName, Model, NodeName};
 use crate::plan::{Observed, Plan};
 
-pub use crate::engine::{Exit, Fact, Running, Standing, Stream};
+pub use crate::engine::{Exit, Fact, Running, Standing, Stop, Stream, Wish};
 pub use error::{ExecError, LabError, LabErrorKind};
 pub use labs::Labs;
 pub use life::GRACE;
@@ -285,12 +285,13 @@ impl Site {
         &mut self,
         plan: &Plan,
         model: &Model,
+        stop: &Stop,
         output: &mut dyn FnMut(&NodeName, Stream, &[u8]),
     ) -> Result<Vec<CommandFailure>, LabError> {
         self.may_change()?;
         match self.kind {
             EngineKind::Sim => Ok(Vec::new()),
-            EngineKind::FreeBsd | EngineKind::Linux => self.inner().run_commands(plan, model, output),
+            EngineKind::FreeBsd | EngineKind::Linux => self.inner().run_commands(plan, model, stop, output),
         }
     }
 

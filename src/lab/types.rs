@@ -1,12 +1,13 @@
 //! What the commands ask of a site and what it answers.
 
 use std::net::IpAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::engine::EchoResult;
+use crate::engine::{EchoResult, Stop};
 use crate::model::{IfName, LabName, NodeName};
 
 /// Which engine realises a lab.
@@ -105,10 +106,14 @@ pub enum LabState {
 }
 
 /// How to apply a plan.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct ApplyOptions {
     /// Give up, and undo, when the kernel's clock says that this long has passed.
     pub timeout: Option<Duration>,
+    /// How many steps may be done at one time, where the engine can do that.
+    pub jobs: Option<NonZeroUsize>,
+    /// Who may want it to end: asked once, what was done is undone; asked twice, all is left as it is for the next `up` or `down`.
+    pub stop: Stop,
 }
 
 /// Told while steps run.

@@ -327,6 +327,13 @@ pub(super) fn unusable_kernel(path: &Path, error: &LoadError) -> LabError {
         .hint("move the file away to begin with an empty one")
 }
 
+/// Somebody could not wait for it to be undone.
+pub(super) fn abandoned(error: LabError, lab: &LabName) -> LabError {
+    let left = vec!["what was done so far, and is written down in the journal".to_owned()];
+    let hint = format!("`up` or `cellblock down {lab}` finishes it");
+    LabError { kind: LabErrorKind::NotUndone, left, hint: Some(hint), ..error }
+}
+
 /// What was done to a kernel could not be kept.
 pub(super) fn not_kept(error: EngineError) -> LabError {
     from_engine(LabErrorKind::BadState, error)

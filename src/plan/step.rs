@@ -258,6 +258,15 @@ impl Step {
         })
     }
 
+    /// Whether it needs no order among others of its kind in the same stage, so that several may be done at one time.
+    #[must_use]
+    pub fn is_independent(&self) -> bool {
+        matches!(
+            self,
+            Self::CreateJail(_) | Self::Linux(super::LinuxStep::CreateNamespace(_) | super::LinuxStep::CreateVeth(_))
+        )
+    }
+
     /// Whether it is about the files of a node, which its jail rests on.
     #[must_use]
     pub fn is_of_root(&self) -> bool {

@@ -21,7 +21,7 @@ use crate::engine::freebsd::doors::{
 };
 
 /// A simulated kernel behind the doors of the FreeBSD engine.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct SimDoors {
     /// The kernel.
     pub kernel: Kernel,

@@ -3,6 +3,7 @@
 //! Nothing here knows of labs, jails or namespaces: whoever starts the program gives it [`Pty::program_side`] as its controlling
 //! terminal and something to poll that tells its end.
 
+mod interrupt;
 mod relay;
 
 use std::io;
@@ -12,6 +13,7 @@ use rustix::fs::{Mode, OFlags, fcntl_getfl, fcntl_setfl, open};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{OptionalActions, Termios, isatty, tcgetattr, tcgetwinsize, tcsetattr, tcsetwinsize};
 
+pub use interrupt::Interrupts;
 pub use relay::{Over, User, ended_within, relay};
 
 /// A pseudo-terminal.

@@ -51,7 +51,7 @@ fn over<D>(doors: D) -> Machine<D> {
 fn up(machine: &mut Machine<impl Doors + Debug>, records: &Records, model: &Model) -> Result<(), LabError> {
     let mut labs = Labs { backend: machine, records, engine: "freebsd", entropy: [7; 16] };
     let plan = labs.plan(model)?;
-    labs.apply(&plan, model, &ApplyOptions { timeout: None }, &mut |_| {}).map(drop)
+    labs.apply(&plan, model, &ApplyOptions::default(), &mut |_| {}).map(drop)
 }
 
 fn down(machine: &mut Machine<impl Doors + Debug>, records: &Records, model: &Model) -> Result<(), LabError> {

@@ -48,7 +48,7 @@ impl World {
     /// What went wrong, in words.
     pub fn up(&mut self, model: &Model) -> Result<Plan, String> {
         let plan = self.labs().plan(model).map_err(told)?;
-        self.labs().apply(&plan, model, &ApplyOptions { timeout: None }, &mut |_| {}).map_err(told)?;
+        self.labs().apply(&plan, model, &ApplyOptions::default(), &mut |_| {}).map_err(told)?;
         let again = self.labs().plan(model).map_err(told)?;
         if again.is_empty() {
             return Ok(plan);

@@ -44,6 +44,11 @@ impl<D> FaultyDoors<D> {
         Self { inner, faults, meanwhile: None }
     }
 
+    /// The same; others do something, or look, as each call finds the doors.
+    pub fn watching(inner: D, faults: Faults, others: impl FnMut(&mut D) + 'static) -> Self {
+        Self { inner, faults, meanwhile: Some(Meanwhile(Box::new(others))) }
+    }
+
     /// Doors that never fail, and through which others do something before each call.
     pub fn with_others(inner: D, others: impl FnMut(&mut D) + 'static) -> Self {
         Self { inner, faults: Faults::at(None), meanwhile: Some(Meanwhile(Box::new(others))) }
@@ -66,10 +71,11 @@ impl<D> FaultyDoors<D> {
 
     /// Counts a call; the error it is to fail with.
     fn step(&mut self) -> Result<(), Errno> {
+        let outcome = self.faults.step();
         if let Some(Meanwhile(others)) = &mut self.meanwhile {
             others(&mut self.inner);
         }
-        self.faults.step()
+        outcome
     }
 
     /// Whether our process is still there to close, to end and to wait.
