@@ -109,10 +109,13 @@ pub enum Verb {
     /// Check a topology file and say everything that is wrong with it
     Validate(ValidateArgs),
     /// Show what `up` would change, and change nothing
+    #[command(visible_alias = "diff")]
     Plan(PlanArgs),
     /// Make the lab exist as the file says
     #[command(visible_alias = "deploy")]
     Up(UpArgs),
+    /// Carry out a plan that `plan --out` wrote, if the world is still as it was then
+    Apply(ApplyArgs),
     /// Remove a lab; needs no file
     #[command(visible_alias = "destroy")]
     Down(DownArgs),
@@ -140,6 +143,8 @@ pub enum Verb {
     Detach(HandArgs),
     /// Write a lab in the form of another tool
     Export(ExportArgs),
+    /// Find what is left of labs that nobody has any more, and say why it is ours
+    Gc(GcArgs),
     /// Print the JSON Schema of topology files
     Schema,
     /// Say which engines work here, and what the others lack
@@ -180,7 +185,13 @@ pub struct PlanArgs {
     /// Exit with 2 if there is something to change
     #[arg(long)]
     pub detailed_exitcode: bool,
-    /// Treat warnings, and what the engine cannot do, as errors
+    /// Write the plan to FILE, for `apply`
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Plan for this node and its links alone (repeatable)
+    #[arg(long = "target", value_name = "NODE")]
+    pub only: Vec<String>,
+    /// Treat warnings, and what the engine cannot do, as errors; undo routes that programs in nodes made
     #[arg(long)]
     pub strict: bool,
 }
@@ -194,6 +205,31 @@ pub struct UpArgs {
     /// Do not run the `exec` commands of the file
     #[arg(long)]
     pub no_exec: bool,
+    /// Change this node and its links alone (repeatable)
+    #[arg(long = "target", value_name = "NODE")]
+    pub only: Vec<String>,
+    /// Undo routes that programs in nodes made
+    #[arg(long)]
+    pub strict: bool,
+}
+
+/// Arguments of `apply`.
+#[derive(Args, Clone, Debug)]
+pub struct ApplyArgs {
+    /// The file that `plan --out` wrote
+    #[arg(value_name = "PLAN")]
+    pub plan: PathBuf,
+    /// Do not run the `exec` commands of the file
+    #[arg(long)]
+    pub no_exec: bool,
+}
+
+/// Arguments of `gc`.
+#[derive(Args, Clone, Debug)]
+pub struct GcArgs {
+    /// Remove what is found
+    #[arg(long)]
+    pub yes: bool,
 }
 
 /// Arguments of `down`.
@@ -268,8 +304,17 @@ pub struct InspectArgs {
     /// Map the kernel's names to the author's and back
     #[arg(long)]
     pub names: bool,
+    /// Show what somebody else has changed since the lab was applied
+    #[arg(long, conflicts_with = "names")]
+    pub drift: bool,
+    /// With --drift: routes that programs in nodes made count, too
+    #[arg(long, requires = "drift")]
+    pub strict: bool,
+    /// With --drift: exit with 2 if there is something
+    #[arg(long, requires = "drift")]
+    pub detailed_exitcode: bool,
     /// List every lab of the state directory
-    #[arg(long, conflicts_with_all = ["names", "target"])]
+    #[arg(long, conflicts_with_all = ["names", "drift", "target"])]
     pub all: bool,
 }
 

@@ -6,13 +6,14 @@
 mod support;
 
 use std::fmt::Debug;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cellblock::abi::Errno;
 use cellblock::engine::Records;
 use cellblock::engine::freebsd::doors::Doors;
 use cellblock::engine::freebsd::faults::{Fault, FaultyDoors};
 use cellblock::engine::freebsd::{Machine, Settings};
-use cellblock::lab::{ApplyOptions, LabError, LabErrorKind, Labs};
+use cellblock::lab::{ApplyOptions, LabError, LabErrorKind, Labs, Stop};
 use cellblock::model::Model;
 use cellblock::sim::{Kernel, SimDoors};
 use support::model;
@@ -104,6 +105,36 @@ fn calls(
     let mut faulty = over(FaultyDoors::new(machine.doors, None));
     command(&mut faulty).unwrap_or_else(|error| panic!("{error:#?}"));
     faulty.doors.calls()
+}
+
+#[test]
+fn inject_an_interrupt_at_every_look_at_what_the_user_wants() {
+    let model = model(MIXED);
+    for asked in [1, 2] {
+        let mut points = 0;
+        loop {
+            let (mut machine, _dir, records) = fresh();
+            let before = picture(&mut machine.doors);
+            let looks = AtomicUsize::new(0);
+            let stop = Stop::by(move || if looks.fetch_add(1, Ordering::Relaxed) >= points { asked } else { 0 });
+            let options = ApplyOptions { stop, ..ApplyOptions::default() };
+            let plan = labs(&mut machine, &records).plan(&model).unwrap();
+            let outcome = labs(&mut machine, &records).apply(&plan, &model, &options, &mut |_| {});
+            let Err(error) = outcome else { break };
+            points += 1;
+            if asked == 1 {
+                assert_eq!(error.kind, LabErrorKind::Refused, "look {points}: {error:#?}");
+            } else {
+                assert_eq!(error.kind, LabErrorKind::NotUndone, "look {points}: {error:#?}");
+                assert_eq!(labs(&mut machine, &records).strays().unwrap().len(), 1, "look {points}");
+                down(&mut machine, &records, &model).unwrap();
+            }
+            assert_eq!(picture(&mut machine.doors), before, "look {points}");
+            assert!(records.labs().unwrap().is_empty(), "look {points}");
+        }
+        println!("asked {asked} times to end: {points} injection points");
+        assert!(points > 10, "{points}");
+    }
 }
 
 #[test]

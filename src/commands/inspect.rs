@@ -1,12 +1,12 @@
 //! `inspect`: a lab as the kernel holds it, its names, or the list of labs.
 
 use super::context::Context;
-use super::{site, topology};
+use super::{plan, site, topology};
 use crate::cli::{Format, InspectArgs};
 use crate::lab::Access;
 use crate::output::table::{self, Align};
 use crate::output::{Failure, Status, amount};
-use crate::plan::Observed;
+use crate::plan::{Observed, render};
 
 pub(super) fn run(context: &mut Context<'_>, args: &InspectArgs) -> Result<Status, Failure> {
     let format = context.format(&[Format::Table, Format::Json, Format::Yaml])?;
@@ -15,6 +15,15 @@ pub(super) fn run(context: &mut Context<'_>, args: &InspectArgs) -> Result<Statu
     }
     let (lab, _) = topology::lab_of_target(context, &args.target)?;
     let mut site = site::open(context, Some(&lab), Access::Look)?;
+    if args.drift {
+        let drift = site.drift(&lab, args.strict).map_err(site::failure)?;
+        match format {
+            Format::Table if drift.is_empty() => context.printer.result("nothing has drifted\n"),
+            Format::Table => context.printer.result(plan::coloured(&render::text(&drift))),
+            _ => context.print_value(format, &render::json(&drift))?,
+        }
+        return Ok(plan::status(&drift, args.detailed_exitcode));
+    }
     if args.names {
         let rows = site.names(&lab).map_err(site::failure)?;
         if format != Format::Table {

@@ -1,5 +1,6 @@
 //! One file per verb: what was typed becomes calls of the layers below, and what they say becomes output.
 
+mod apply;
 mod attach;
 mod completions;
 mod context;
@@ -8,6 +9,7 @@ mod down;
 mod exec;
 mod explain;
 mod export;
+mod gc;
 mod graph;
 mod inspect;
 mod life;
@@ -38,6 +40,7 @@ pub fn run(cli: &Cli, environment: &mut Environment, printer: &mut Printer) -> R
         Verb::Validate(args) => validate::run(&mut context, args),
         Verb::Plan(args) => plan::run(&mut context, args),
         Verb::Up(args) => up::run(&mut context, args),
+        Verb::Apply(args) => apply::run(&mut context, args),
         Verb::Down(args) => down::run(&mut context, args),
         Verb::Inspect(args) => inspect::run(&mut context, args),
         Verb::Start(args) => life::start(&mut context, args),
@@ -51,6 +54,7 @@ pub fn run(cli: &Cli, environment: &mut Environment, printer: &mut Printer) -> R
         Verb::Attach(args) => attach::run(&mut context, args, attach::Direction::Out),
         Verb::Detach(args) => attach::run(&mut context, args, attach::Direction::Back),
         Verb::Export(args) => export::run(&mut context, args),
+        Verb::Gc(args) => gc::run(&mut context, args),
         Verb::Schema => schema::run(&mut context),
         Verb::Doctor => doctor::run(&mut context),
         Verb::Completions(args) => completions::run(&mut context, args),

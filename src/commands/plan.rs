@@ -1,9 +1,9 @@
 //! `plan`: what `up` would change.
 
 use super::context::Context;
-use super::{site, topology, validate};
+use super::{site, target, topology, validate};
 use crate::cli::{Format, PlanArgs};
-use crate::lab::{self, Access};
+use crate::lab::{self, Access, PlanOptions, SavedPlan};
 use crate::output::printer::{BAD, CHANGED, GOOD, styled};
 use crate::output::{Failure, Status};
 use crate::plan::{Plan, render};
@@ -16,8 +16,16 @@ pub(super) fn run(context: &mut Context<'_>, args: &PlanArgs) -> Result<Status, 
         topology.findings.diagnostics.extend(lab::check(site.engine(), &topology.model));
         topology = validate::refuse_errors(topology, true)?;
     }
-    let planned = site.plan(&topology.model);
+    let options = PlanOptions { targets: target::nodes(&args.only)?, strict: args.strict };
+    let planned = site.plan_with(&topology.model, &options);
     let plan = planned.map_err(|error| site::file_failure(error, std::mem::take(&mut topology.findings.sources)))?;
+    if let Some(path) = &args.out {
+        let saved = SavedPlan::new(site.engine().name(), &plan, &topology.model, &options.targets);
+        let text = saved.encode(&plan).map_err(site::failure)?;
+        std::fs::write(path, text)
+            .map_err(|error| Failure::new(Status::BadState, format!("cannot write {}: {error}", path.display())))?;
+        context.printer.progress(format!("the plan is in {0}; `cellblock apply {0}` carries it out", path.display()));
+    }
     match format {
         Format::Table if args.show_commands => {
             for line in render::commands(&plan) {
@@ -38,12 +46,12 @@ pub(super) fn run(context: &mut Context<'_>, args: &PlanArgs) -> Result<Status, 
     site::close(site, Ok(status(&plan, args.detailed_exitcode)))
 }
 
-fn status(plan: &Plan, detailed: bool) -> Status {
+pub(super) fn status(plan: &Plan, detailed: bool) -> Status {
     if detailed && !plan.is_empty() { Status::Changes } else { Status::Done }
 }
 
 /// Paints each line by the sign it begins with.
-fn coloured(text: &str) -> String {
+pub(super) fn coloured(text: &str) -> String {
     text.split_inclusive('\n')
         .map(|line| match line.trim_start() {
             inner if inner.starts_with("-/+ ") || inner.starts_with("~ ") => styled(CHANGED, line),

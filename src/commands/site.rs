@@ -120,8 +120,9 @@ pub(super) fn file_failure(error: LabError, sources: Sources) -> Failure {
     if !place.is_empty() {
         failure = failure.detail(place.join(", "));
     }
+    let label = if error.kind == LabErrorKind::StalePlan { "" } else { "left: " };
     for object in error.left {
-        failure = failure.detail(format!("left: {object}"));
+        failure = failure.detail(format!("{label}{object}"));
     }
     failure.hint = error.hint;
     failure
@@ -129,7 +130,7 @@ pub(super) fn file_failure(error: LabError, sources: Sources) -> Failure {
 
 fn status(kind: LabErrorKind) -> Status {
     match kind {
-        LabErrorKind::File => Status::BadFile,
+        LabErrorKind::File | LabErrorKind::StalePlan => Status::BadFile,
         LabErrorKind::NoSuchLab => Status::NotFound,
         LabErrorKind::NoEngine => Status::NoEngine,
         LabErrorKind::Bug => Status::Bug,

@@ -108,6 +108,14 @@ fn is_topology(path: &Path) -> bool {
     path.is_file() && std::fs::read(path).is_ok_and(|bytes| bytes.split(|byte| *byte == b'\n').any(begins))
 }
 
+/// Nodes by name.
+pub(super) fn nodes(texts: &[String]) -> Result<Vec<NodeName>, Failure> {
+    let node = |text: &String| {
+        text.parse().map_err(|error| Failure::usage(format!("--target: `{text}` is no name of a node: {error}")))
+    };
+    texts.iter().map(node).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

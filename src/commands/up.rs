@@ -3,27 +3,38 @@
 use serde_json::json;
 
 use super::context::Context;
-use super::site;
 use super::topology::{self, Topology};
+use super::{site, target};
 use crate::cli::{Format, UpArgs};
-use crate::lab::{Access, Applied, ApplyOptions, CommandFailure, Progress, Site, Stop};
-use crate::model::Model;
+use crate::lab::{Access, Applied, ApplyOptions, CommandFailure, EngineKind, PlanOptions, Progress, Site, Stop};
+use crate::model::{LabName, Model};
 use crate::output::{Failure, Printer, Status, amount};
-use crate::plan::Plan;
+use crate::plan::{Counts, Plan};
 
 pub(super) fn run(context: &mut Context<'_>, args: &UpArgs) -> Result<Status, Failure> {
     let format = context.format(&[Format::Table, Format::Json, Format::Yaml])?;
     let (options, _interrupts) = context.apply_options()?;
+    let planning = PlanOptions { targets: target::nodes(&args.only)?, strict: args.strict };
     let topology = topology::load_target(context, &args.target)?;
     let mut site = site::open(context, Some(&topology.model.lab), Access::Change)?;
-    let outcome = bring_up(&mut site, &topology, &options, context.printer).and_then(|(plan, applied)| {
+    let outcome = bring_up(&mut site, &topology, (&planning, &options), context.printer).and_then(|(plan, applied)| {
         let failures = run_commands(&mut site, &plan, &topology.model, (args.no_exec, &options.stop), context.printer)?;
         Ok((plan.counts(), applied, failures))
     });
     let engine = site.engine();
-    let (counts, applied, failures) = site::close(site, outcome)?;
+    let done = site::close(site, outcome)?;
+    report(context, format, &topology.model.lab, engine, done)
+}
+
+/// Says what was done.
+pub(super) fn report(
+    context: &mut Context<'_>,
+    format: Format,
+    lab: &LabName,
+    engine: EngineKind,
+    (counts, applied, failures): (Counts, Applied, Vec<CommandFailure>),
+) -> Result<Status, Failure> {
     tell_notes(context.printer, &applied);
-    let lab = &topology.model.lab;
     let seconds = context.seconds();
     if format == Format::Table {
         let unchanged = if applied.steps == 0 { ", nothing to change" } else { "" };
@@ -104,11 +115,11 @@ impl Lines {
 fn bring_up(
     site: &mut Site,
     topology: &Topology,
-    options: &ApplyOptions,
+    (planning, options): (&PlanOptions, &ApplyOptions),
     printer: &mut Printer,
 ) -> Result<(Plan, Applied), Failure> {
     let failed = |error| site::file_failure(error, topology.findings.sources.clone());
-    let plan = site.plan(&topology.model).map_err(failed)?;
+    let plan = site.plan_with(&topology.model, planning).map_err(failed)?;
     let mut teller = Teller::new(printer);
     let applied = site.apply(&plan, Some(&topology.model), options, &mut |progress| teller.tell(progress));
     let applied = applied.map_err(failed)?;

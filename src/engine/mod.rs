@@ -105,6 +105,14 @@ pub trait Backend: fmt::Debug {
     /// A derived name that two objects would share.
     fn graph(&self, model: &Model, numbering: &mut Numbering) -> Result<Graph, GraphError>;
 
+    /// The labs that the kernel holds, of whatever state directory, with the token that proves each to be ours.
+    ///
+    /// # Errors
+    /// The kernel's refusal.
+    fn labs(&mut self) -> Result<Vec<(LabName, String)>, EngineError> {
+        Ok(Vec::new())
+    }
+
     /// Makes what was done to the kernel last, where that does not come by itself. Called before a record says that it is done.
     ///
     /// # Errors

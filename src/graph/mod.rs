@@ -15,6 +15,7 @@ use std::net::IpAddr;
 use ipnetwork::IpNetwork;
 use petgraph::Direction;
 use petgraph::graph::{DiGraph, NodeIndex};
+use serde::{Deserialize, Serialize};
 
 use crate::model::{LabName, NodeName};
 pub use build::{FIRST_RULESET, build, is_shaped, place_of};
@@ -44,7 +45,7 @@ pub enum GraphError {
 }
 
 /// Whose object it is to the author.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Owner {
     /// The lab's own.
     Lab,
@@ -132,6 +133,19 @@ impl Graph {
         graph.connect();
         graph.sort()?;
         Ok(graph)
+    }
+
+    /// Every object and whose it is, in the order in which they were given.
+    pub fn parts(&self) -> impl Iterator<Item = (&Owner, &Object)> {
+        self.graph.node_weights().map(|(owner, object)| (owner, object))
+    }
+
+    /// A graph of other objects of the same lab.
+    ///
+    /// # Errors
+    /// As [`Graph::new`].
+    pub fn with_parts(&self, parts: Vec<(Owner, Object)>) -> Result<Self, GraphError> {
+        Ok(Self::new(self.lab.clone(), parts)?.with_nodes_elsewhere(self.elsewhere.clone()))
     }
 
     /// How many objects there are.

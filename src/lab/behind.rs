@@ -80,6 +80,10 @@ impl Backend for Simulated {
         self.machine.graph(model, numbering)
     }
 
+    fn labs(&mut self) -> Result<Vec<(LabName, String)>, EngineError> {
+        self.machine.labs()
+    }
+
     fn keep(&mut self) -> Result<(), EngineError> {
         if !self.touched {
             return Ok(());

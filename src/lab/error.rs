@@ -22,7 +22,7 @@ pub struct LabError {
     pub step: Option<(usize, usize)>,
     /// What to do next.
     pub hint: Option<String>,
-    /// What is left and could not be undone, one object each.
+    /// What is left and could not be undone, one object each; of a plan that fits no more, what has changed since it was made.
     pub left: Vec<String>,
     /// What is wrong with the file, when the engine cannot do what it says.
     pub diagnostics: Vec<Diagnostic>,
@@ -33,6 +33,8 @@ pub struct LabError {
 pub enum LabErrorKind {
     /// The file asks for what the engine cannot do; `diagnostics` says where.
     File,
+    /// A plan in a file that is none, or that fits no more; `left` says why.
+    StalePlan,
     /// No such lab, or no such node in it.
     NoSuchLab,
     /// The engine does not exist here.

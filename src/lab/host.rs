@@ -2,7 +2,7 @@
 
 use crate::engine::Record;
 use crate::graph::{Object, ObjectId, Owner, Place, Sysctl};
-use crate::plan::{Action, Attribute, Change, Plan, Planned, Step};
+use crate::plan::{Action, Attribute, Cause, Change, Plan, Planned, Step};
 
 /// Sysctls of the host that the plan is about to change, as they are now; those changed earlier as they were then.
 pub(super) fn sysctls_before(plan: &Plan, previous: Option<&Record>) -> Vec<Sysctl> {
@@ -43,6 +43,7 @@ pub(super) fn restore(plan: &mut Plan, record: Option<&Record>) {
                 kind: "sysctl",
                 name: name.to_string(),
                 attributes: vec![attribute],
+                cause: Cause::Edit,
             });
             let step = Step::SetSysctl { place: Place::Host, name, from, to: original.value.clone() };
             plan.steps.push(Planned { step, stage: last });

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::error::{ExecError, LabError, LabErrorKind};
+use super::plans::PlanOptions;
 use super::types::{Applied, ApplyOptions, Probe, ProbeResult, Progress};
-use super::{host, roots, words};
+use super::{host, words};
 use crate::engine::{
     Backend, Bounds, Echo, Engine, Event, Exit, Intents, Journal, NotRun, Phase, Record, Records, Running, Stream,
     Wish, run, run_forward,
@@ -46,6 +47,8 @@ pub(super) struct Known {
     /// What a change that was interrupted meant to do.
     intents: Option<Intents>,
     token: String,
+    /// What programs in nodes made counts, too.
+    pub(super) strict: bool,
     /// What was wanted, now and then.
     pub(super) graphs: Vec<Arc<Graph>>,
 }
@@ -66,7 +69,7 @@ impl Labs<'_> {
         Ok(known)
     }
 
-    fn known(&mut self, lab: &LabName, desired: Option<Arc<Graph>>) -> Result<Known, LabError> {
+    pub(super) fn known(&mut self, lab: &LabName, desired: Option<Arc<Graph>>) -> Result<Known, LabError> {
         let intents = self.records.intents(lab)?;
         let read = match &intents {
             Some(intents) => Some(intents.record.clone()),
@@ -84,11 +87,11 @@ impl Labs<'_> {
         if graphs.is_empty() {
             graphs.push(Arc::new(Graph::empty(lab.clone())));
         }
-        Ok(Known { record, history, intents, token, graphs })
+        Ok(Known { record, history, intents, token, strict: false, graphs })
     }
 
     /// What the plan of a model must keep to, and what is chosen for it now.
-    fn numbering(&mut self, model: &Model, known: &Known) -> Result<Numbering, LabError> {
+    pub(super) fn numbering(&mut self, model: &Model, known: &Known) -> Result<Numbering, LabError> {
         let mut numbering = known.record.as_ref().map_or_else(Numbering::default, |record| record.numbering.clone());
         if model.nodes.iter().any(|node| !node.rootfs.is_host()) && numbering.roots.is_none() {
             let before = known.history.as_ref().and_then(|record| record.numbering.roots.clone());
@@ -114,7 +117,7 @@ impl Labs<'_> {
         let graphs: Vec<&Graph> = known.graphs.iter().map(|graph| &**graph).collect();
         let scope = Scope { goes, ..Scope::of(&graphs) };
         let observed = self.engine(lab, known).observe(&scope).map_err(words::unreadable)?;
-        let seen = Arc::new(observed.graph(&graphs)?);
+        let seen = Arc::new(observed.graph_with(&graphs, known.strict)?);
         Ok((observed, seen))
     }
 
@@ -123,20 +126,7 @@ impl Labs<'_> {
     /// # Errors
     /// As [`super::Site::plan`].
     pub fn plan(&mut self, model: &Model) -> Result<Plan, LabError> {
-        words::refuse_wrong_files(self.backend.check(model))?;
-        let known = self.known(&model.lab, None)?;
-        let mut numbering = self.numbering(model, &known)?;
-        let desired = Arc::new(self.backend.graph(model, &mut numbering)?);
-        let known = self.known(&model.lab, Some(desired.clone()))?;
-        let (_, before) = self.observe_known(&model.lab, &known)?;
-        let others = if known.record.is_some() { &[] } else { &known.graphs[..1] };
-        roots::refuse_taken(others, &before, numbering.roots.as_deref())?;
-        let mut plan = plan::build(desired, before);
-        host::restore(&mut plan, known.record.as_ref());
-        plan.numbering = numbering;
-        plan.notes.extend(words::shared_files(model, &plan));
-        plan.notes.extend(words::not_run(model, self.backend.system()));
-        Ok(plan)
+        self.plan_with(model, &PlanOptions::default())
     }
 
     /// What must change for nothing of the lab to be left.
@@ -167,7 +157,8 @@ impl Labs<'_> {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Applied, LabError> {
         let lab = &plan.lab;
-        let known = self.known(lab, Some(plan.desired.clone()))?;
+        let mut known = self.known(lab, Some(plan.desired.clone()))?;
+        known.strict = plan.strict;
         let previous = known.record.clone();
         let record = Record {
             engine: self.engine.to_owned(),
@@ -199,10 +190,13 @@ impl Labs<'_> {
             progress(Progress::Verifying);
             notes.extend(self.verify(plan, &known, bounds, progress)?);
         }
-        let unchanged = plan.steps.is_empty() && previous.is_some_and(|previous| previous.says_the_same(&record));
+        // Of a file that was applied in part, objects of what was before may be there for as long as that is so.
+        let before = if plan.partial { record.before.clone() } else { Vec::new() };
+        let unchanged =
+            !plan.partial && plan.steps.is_empty() && previous.is_some_and(|previous| previous.says_the_same(&record));
         if !unchanged {
             self.backend.keep().map_err(words::not_kept)?;
-            self.records.write(lab, &Record { phase: Phase::Up, before: Vec::new(), ..record })?;
+            self.records.write(lab, &Record { phase: Phase::Up, before, ..record })?;
         }
         Ok(Applied { steps: plan.steps.len(), nodes: model.nodes.len(), links: model.links.len(), notes })
     }
@@ -510,6 +504,12 @@ fn not_run(model: &Model, error: NotRun) -> ExecError {
 }
 
 impl Known {
+    /// A lab of which nothing is known but what it bears.
+    pub(super) fn by_token(lab: &LabName, token: &str) -> Self {
+        let graphs = vec![Arc::new(Graph::empty(lab.clone()))];
+        Self { record: None, history: None, intents: None, token: token.to_owned(), strict: false, graphs }
+    }
+
     /// The number of the next change.
     fn next_serial(&self) -> u64 {
         self.record.as_ref().or(self.history.as_ref()).map_or(0, |record| record.serial).saturating_add(1)

@@ -2,12 +2,16 @@
 
 mod behind;
 mod error;
+mod gc;
 mod host;
 mod labs;
 mod lend;
 mod life;
 mod names;
+mod plans;
+mod renames;
 mod roots;
+mod saved;
 mod types;
 mod words;
 
@@ -27,8 +31,11 @@ use crate::plan::{Observed, Plan};
 
 pub use crate::engine::{Exit, Fact, Running, Standing, Stop, Stream, Wish};
 pub use error::{ExecError, LabError, LabErrorKind};
+pub use gc::{Stray, StrayKind};
 pub use labs::Labs;
 pub use life::GRACE;
+pub use plans::PlanOptions;
+pub use saved::SavedPlan;
 pub use types::{
     Access, Applied, ApplyOptions, CommandFailure, EngineKind, Handed, LabState, LabSummary, NameRow, Probe,
     ProbeResult, Progress, RouteDoorKind, SiteOptions,
@@ -192,11 +199,53 @@ impl Site {
     /// # Errors
     /// `File` with diagnostics, `BadState`, `Refused` if the kernel cannot be read.
     pub fn plan(&mut self, model: &Model) -> Result<Plan, LabError> {
-        let mut plan = self.inner().plan(model)?;
+        self.plan_with(model, &PlanOptions::default())
+    }
+
+    /// The same for some nodes alone, or strictly.
+    ///
+    /// # Errors
+    /// As [`Site::plan`]; `NoSuchLab` for a node that is neither in the model nor in the lab.
+    pub fn plan_with(&mut self, model: &Model, options: &PlanOptions) -> Result<Plan, LabError> {
+        let mut plan = self.inner().plan_with(model, options)?;
         if self.kind == EngineKind::Sim {
             plan.notes.extend(words::not_real(model));
         }
         Ok(plan)
+    }
+
+    /// The plan of a file, made again.
+    ///
+    /// # Errors
+    /// `StalePlan` with what has changed since then, and as [`Site::plan`].
+    pub fn plan_again(&mut self, saved: &SavedPlan) -> Result<Plan, LabError> {
+        self.inner().plan_again(saved)
+    }
+
+    /// What must change for the kernel to hold what was applied last: what somebody else has changed. Routes that programs in nodes
+    /// made count only if `strict`.
+    ///
+    /// # Errors
+    /// `NoSuchLab`, `BadState` for a lab in the middle of a change, and as [`Site::observe`].
+    pub fn drift(&mut self, lab: &LabName, strict: bool) -> Result<Plan, LabError> {
+        self.inner().drift(lab, strict)
+    }
+
+    /// What is left of labs that nobody has any more, each proven ours.
+    ///
+    /// # Errors
+    /// `BadState` if the state directory cannot be read, `Refused` if the kernel cannot.
+    pub fn strays(&mut self) -> Result<Vec<Stray>, LabError> {
+        self.inner().strays()
+    }
+
+    /// Removes something that [`Site::strays`] found.
+    ///
+    /// # Errors
+    /// `NotUndone` with what will not die.
+    pub fn remove_stray(&mut self, stray: &Stray, progress: &mut dyn FnMut(Progress)) -> Result<(), LabError> {
+        self.may_change()?;
+        self.inner().remove_stray(stray, progress)
     }
 
     /// What must change for nothing of the lab to be left.

@@ -10,7 +10,7 @@ use crate::diagnostic::Diagnostic;
 use crate::engine::{EngineError, Lack, LockError, RecordError, Unusable};
 use crate::graph::{GraphError, ObjectId, Owner, Place, place_of};
 use crate::model::{LabName, Model, Node, NodeName, System};
-use crate::plan::{Change, Observed, Plan, Step};
+use crate::plan::{Action, Change, Observed, Plan, Step};
 use crate::sim::persist::LoadError;
 
 pub(super) fn no_such_lab(lab: &LabName) -> LabError {
@@ -150,6 +150,27 @@ pub(super) fn of_change(change: &Change) -> String {
     };
     let what = if differs.is_empty() { String::new() } else { format!(" ({})", differs.join(", ")) };
     format!("{} {}{place}{what}", change.kind, change.name)
+}
+
+/// An object that is otherwise than when a plan was made.
+pub(super) fn of_move(change: &Change) -> String {
+    let what = of_change(change);
+    match change.action {
+        Action::Create => format!("{what} has come"),
+        Action::Destroy => format!("{what} is gone"),
+        Action::Change | Action::Replace => {
+            let differs = change.attributes.iter().filter_map(|attribute| {
+                let (old, new) = (attribute.old.as_deref()?, attribute.new.as_deref()?);
+                Some(format!("{} was {old}, is {new}", attribute.name))
+            });
+            let differs: Vec<String> = differs.collect();
+            if differs.is_empty() {
+                return format!("{what} is another one");
+            }
+            let what = what.split(" (").next().unwrap_or_default().to_owned();
+            format!("{what}: {}", differs.join(", "))
+        }
+    }
 }
 
 /// Addresses that the kernel found in use by somebody else, or has not made sure of.

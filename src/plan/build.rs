@@ -13,6 +13,12 @@ use crate::graph::{
 /// What must happen for a kernel that holds `observed` to hold `desired`.
 #[must_use]
 pub fn build(desired: Arc<Graph>, before: Arc<Graph>) -> Plan {
+    build_since(desired, before, None)
+}
+
+/// The same, and of each change whether the file has changed since `applied`, or the kernel.
+#[must_use]
+pub fn build_since(desired: Arc<Graph>, before: Arc<Graph>, applied: Option<&Graph>) -> Plan {
     let (wanted, observed) = (&*desired, &*before);
     let fates = diff::fates(wanted, observed);
     let mut builder = Builder {
@@ -31,12 +37,15 @@ pub fn build(desired: Arc<Graph>, before: Arc<Graph>) -> Plan {
     let steps = if lab_goes { whole_teardown(steps) } else { without_gaps(files_last(steps, &fates)) };
     Plan {
         lab: wanted.lab.clone(),
-        changes: changes(wanted, observed, &fates),
+        changes: changes(wanted, observed, applied, &fates),
         steps,
         notes: notes(observed, &fates),
         numbering: Numbering::default(),
         desired,
         before,
+        strict: false,
+        partial: false,
+        renames: Vec::new(),
     }
 }
 

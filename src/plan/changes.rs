@@ -3,19 +3,28 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::build::default_of;
-use super::diff::{Attribute, Fate};
-use super::{Action, Change, words};
+use super::diff::{self, Attribute, Fate};
+use super::{Action, Cause, Change, words};
 use crate::graph::{Address, Graph, Object, ObjectId, Owner, Place};
 
 /// What the plan says, in the order of the graphs.
-pub(super) fn changes(desired: &Graph, observed: &Graph, fates: &HashMap<ObjectId, Fate>) -> Vec<Change> {
+pub(super) fn changes(
+    desired: &Graph,
+    observed: &Graph,
+    applied: Option<&Graph>,
+    fates: &HashMap<ObjectId, Fate>,
+) -> Vec<Change> {
+    let drifted = applied.map(|applied| diff::drifted(desired, observed, applied, fates)).unwrap_or_default();
+    let caused = |id: &ObjectId, change: Change| {
+        if drifted.contains(id) { Change { cause: Cause::Drift, ..change } } else { change }
+    };
     let mut changes = Vec::new();
     let moves = address_changes(desired, observed, fates);
     for object in desired.in_order() {
         let id = object.id();
         let (action, attributes) = match fates.get(&id) {
             Some(Fate::Create) if moves.contains_key(&id) => {
-                changes.extend(moves.get(&id).map(|(old, new)| readdressed(desired, old, new)));
+                changes.extend(moves.get(&id).map(|(old, new)| caused(&id, readdressed(desired, old, new))));
                 continue;
             }
             Some(Fate::Create) => (Action::Create, new_attributes(object)),
@@ -24,14 +33,14 @@ pub(super) fn changes(desired: &Graph, observed: &Graph, fates: &HashMap<ObjectI
             _ => continue,
         };
         if !follows_from_another(object, desired, fates, &action) {
-            changes.push(change(desired, object, action, attributes));
+            changes.push(caused(&id, change(desired, object, action, attributes)));
         }
     }
     for object in observed.in_order().rev() {
         let id = object.id();
         let goes = fates.get(&id) == Some(&Fate::Destroy) && !stays_as_it_is(object, fates) && !moves.contains_key(&id);
         if goes && !follows_from_another(object, observed, fates, &Action::Destroy) {
-            changes.push(change(observed, object, Action::Destroy, Vec::new()));
+            changes.push(caused(&id, change(observed, object, Action::Destroy, Vec::new())));
         }
     }
     changes
@@ -129,5 +138,5 @@ fn new_attributes(object: &Object) -> Vec<Attribute> {
 fn change(graph: &Graph, object: &Object, action: Action, attributes: Vec<Attribute>) -> Change {
     let (kind, name) = words::describe(graph, object);
     let owner = graph.owner(&object.id()).cloned().unwrap_or(Owner::Lab);
-    Change { action, owner, kind, name, attributes }
+    Change { action, owner, kind, name, attributes, cause: Cause::Edit }
 }

@@ -1,6 +1,6 @@
 //! Desired against observed: what becomes of each object, and because of which attribute.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::{linux, words};
 use crate::graph::{Graph, Linux, Nic, Object, ObjectId, PipeSettings, Place};
@@ -36,6 +36,13 @@ pub struct Attribute {
     pub forces: bool,
 }
 
+impl Attribute {
+    /// It stands for an object that this one rests on.
+    fn is_of_another(&self) -> bool {
+        self.old.is_none()
+    }
+}
+
 /// Decides about every object of both graphs.
 pub(super) fn fates(desired: &Graph, observed: &Graph) -> HashMap<ObjectId, Fate> {
     let mut fates = HashMap::with_capacity(desired.len());
@@ -54,6 +61,34 @@ pub(super) fn fates(desired: &Graph, observed: &Graph) -> HashMap<ObjectId, Fate
         fates.entry(object.id()).or_insert(Fate::Destroy);
     }
     fates
+}
+
+/// Objects that are not as they are wanted although what is wanted was applied before: somebody else changed them.
+pub(super) fn drifted(
+    desired: &Graph,
+    observed: &Graph,
+    applied: &Graph,
+    fates: &HashMap<ObjectId, Fate>,
+) -> HashSet<ObjectId> {
+    let mut drifted = HashSet::new();
+    for object in desired.in_order() {
+        let id = object.id();
+        let by_itself = match fates.get(&id) {
+            None | Some(Fate::Keep | Fate::Destroy) => continue,
+            Some(Fate::Create | Fate::Change(_)) => true,
+            // What is made anew with something that it rests on has the cause of that.
+            Some(Fate::Replace(attributes)) => {
+                !attributes.iter().any(|attribute| attribute.forces && attribute.is_of_another())
+            }
+        };
+        let rests_on_drift = || desired.needs(&id).any(|needed| drifted.contains(&needed.id()));
+        if applied.get(&id) == Some(object) && (by_itself || rests_on_drift()) {
+            drifted.insert(id);
+        }
+    }
+    let goes = |id: &ObjectId| fates.get(id) == Some(&Fate::Destroy) && applied.get(id).is_none();
+    drifted.extend(observed.in_order().map(Object::id).filter(goes));
+    drifted
 }
 
 /// An object does not outlive what it needs: whether something that it rests on is made anew.

@@ -6,6 +6,7 @@ mod commands;
 mod diff;
 mod linux;
 mod located;
+mod narrow;
 mod observed;
 mod observed_life;
 mod observed_linux;
@@ -17,11 +18,12 @@ mod words;
 use std::sync::Arc;
 
 use crate::graph::{Graph, Numbering, Owner};
-use crate::model::LabName;
+use crate::model::{LabName, NodeName};
 
-pub use build::build;
+pub use build::{build, build_since};
 pub use diff::Attribute;
 pub use linux::LinuxStep;
+pub use narrow::narrow;
 pub use observed::{Observed, ObservedInterface, ObservedJail, ObservedNode, Scope};
 pub use observed_life::{LifeScope, ObservedClone, ObservedLife, ObservedLimit, ObservedMount};
 pub use observed_linux::{ObservedLink, ObservedNamespace};
@@ -45,6 +47,12 @@ pub struct Plan {
     pub desired: Arc<Graph>,
     /// What it held.
     pub before: Arc<Graph>,
+    /// What programs in nodes made counts as a change to be undone.
+    pub strict: bool,
+    /// It is about some nodes alone: what else the file says is not done.
+    pub partial: bool,
+    /// Nodes that are called something else than before, and what.
+    pub renames: Vec<(NodeName, NodeName)>,
 }
 
 /// A step and when it may be done.
@@ -69,6 +77,18 @@ pub struct Change {
     pub name: String,
     /// Of a new one all that we decide, of an old one what differs.
     pub attributes: Vec<Attribute>,
+    /// Why.
+    pub cause: Cause,
+}
+
+/// Why an object is not as it is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Cause {
+    /// Something else is wanted than was applied last, or nothing was.
+    Edit,
+    /// What is wanted was applied, and somebody has changed it since.
+    Drift,
 }
 
 /// What happens to an object.

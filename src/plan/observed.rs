@@ -163,9 +163,17 @@ impl Observed {
     /// # Errors
     /// Two objects of one identity, which a kernel cannot hold.
     pub fn graph(&self, known: &[&Graph]) -> Result<Graph, GraphError> {
+        self.graph_with(known, false)
+    }
+
+    /// The same; if `strict`, with what programs in nodes made: routes that nobody of us ever wanted.
+    ///
+    /// # Errors
+    /// As [`Observed::graph`].
+    pub fn graph_with(&self, known: &[&Graph], strict: bool) -> Result<Graph, GraphError> {
         let lab = known.first().map(|graph| graph.lab.clone()).ok_or(GraphError::NoLab)?;
         let (located, called) = located::locate(self, known);
-        let mut reader = Reader { observed: self, known, located, called, objects: Vec::new() };
+        let mut reader = Reader { observed: self, known, located, called, strict, objects: Vec::new() };
         reader.jails();
         reader.netgraph();
         reader.linux();
@@ -197,6 +205,8 @@ pub(super) struct Reader<'o> {
     pub(super) located: HashMap<Name, (Place, Name)>,
     /// Interfaces of ours that somebody renamed: by where they are and what they are called there, what they should be.
     called: HashMap<(Place, Name), Name>,
+    /// What programs in nodes made counts, too.
+    strict: bool,
     objects: Vec<(Owner, Object)>,
 }
 
@@ -408,7 +418,9 @@ impl Reader<'_> {
         }
         for (place, routes) in &self.observed.routes {
             for (to, via) in routes {
-                if *place != Place::Host || self.is_known(&ObjectId::Route(place.clone(), *to)) {
+                // A routing daemon's are its own business.
+                let counts = self.strict && *place != Place::Host;
+                if counts || self.is_known(&ObjectId::Route(place.clone(), *to)) {
                     self.push(Object::Route(Route { place: place.clone(), to: *to, via: *via }));
                 }
             }

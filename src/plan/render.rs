@@ -5,8 +5,9 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use super::{Action, Change, Plan};
+use super::{Action, Cause, Change, Plan};
 use crate::graph::Owner;
+use crate::model::NodeName;
 
 pub use super::commands::commands;
 
@@ -98,6 +99,9 @@ fn line(text: &mut String, change: &Change) {
         let _ = write!(text, "{before}{} {value}{forces}", attribute.name);
         before = ", ";
     }
+    if change.cause == Cause::Drift {
+        text.push_str(" (drift)");
+    }
     text.push('\n');
 }
 
@@ -105,13 +109,18 @@ fn line(text: &mut String, change: &Change) {
 #[must_use]
 pub fn json(plan: &Plan) -> Value {
     let changes: Vec<Value> = plan.changes.iter().map(change_json).collect();
-    json!({
+    let mut value = json!({
         "lab": plan.lab.as_str(),
         "changes": changes,
         "notes": plan.notes,
         "steps": plan.steps.len(),
         "counts": plan.counts(),
-    })
+    });
+    if !plan.renames.is_empty() {
+        let rename = |(from, to): &(NodeName, NodeName)| json!({ "from": from, "to": to });
+        value["renames"] = plan.renames.iter().map(rename).collect();
+    }
+    value
 }
 
 fn change_json(change: &Change) -> Value {
@@ -120,12 +129,16 @@ fn change_json(change: &Change) -> Value {
         Owner::Node(name) => ("node", Some(&**name)),
         Owner::Link(identity) => ("link", Some(&**identity)),
     };
-    json!({
+    let mut value = json!({
         "action": change.action,
         "of": of,
         "owner": owner,
         "kind": change.kind,
         "name": change.name,
         "attributes": change.attributes,
-    })
+    });
+    if change.cause == Cause::Drift {
+        value["cause"] = json!(change.cause);
+    }
+    value
 }

@@ -8,6 +8,7 @@ use super::doors::{Actor, Doors, JAIL_CREATE, JAIL_DYING, JAIL_UPDATE, JailParam
 use crate::abi::Errno;
 use crate::engine::{EngineError, jail_name};
 use crate::graph::{Jail, Place};
+use crate::model::LabName;
 
 /// How often and how long at a time to wait for a jail to be gone: sockets of others may hold it.
 const DYING_ROUNDS: u32 = 100;
@@ -81,17 +82,48 @@ fn text(parameter: &JailParam) -> Option<String> {
     })
 }
 
+/// The sysctl that exists where jails have a `meta` parameter.
+const META: &str = "security.jail.param.meta";
+
+/// Every live jail that could be a lab and bears a token, in the order of their numbers.
+pub(super) fn tokens<D: Doors>(doors: &mut D) -> Result<Vec<(LabName, String)>, EngineError> {
+    let key = match doors.sysctl_get(Actor::Host, META) {
+        Ok(_) => "meta",
+        Err(Errno::ENOENT) => "host.domainname",
+        Err(errno) => return Err(EngineError::refused(META, "sysctl", errno)),
+    };
+    let mut found = Vec::new();
+    let mut last = 0;
+    loop {
+        let mut parameters =
+            [JailParam::int("lastjid", last), JailParam::string_buffer("name"), JailParam::string_buffer(key)];
+        let jid = match doors.jail_get(&mut parameters, 0) {
+            Ok(jid) => jid,
+            Err(refusal) if refusal.errno == Errno::ENOENT => return Ok(found),
+            Err(refusal) => return Err(refused("every jail", "jail_get", refusal)),
+        };
+        let [_, name, bears] = &parameters;
+        let bears = bears.as_string().unwrap_or_default();
+        let token = bears.lines().find_map(|line| line.strip_prefix("cellblock="));
+        let name = name.as_string().and_then(|name| name.parse().ok());
+        found.extend(name.zip(token.map(str::to_owned)));
+        if jid.0 <= last {
+            return Ok(found);
+        }
+        last = jid.0;
+    }
+}
+
 impl<D: Doors> FreeBsd<'_, D> {
     /// Whether jails have a `meta` parameter.
     pub(super) fn has_meta(&mut self) -> Result<bool, EngineError> {
-        const NAME: &str = "security.jail.param.meta";
         if let Some(known) = self.meta {
             return Ok(known);
         }
-        let found = match self.doors.sysctl_get(Actor::Host, NAME) {
+        let found = match self.doors.sysctl_get(Actor::Host, META) {
             Ok(_) => true,
             Err(Errno::ENOENT) => false,
-            Err(errno) => return Err(EngineError::refused(NAME, "sysctl", errno)),
+            Err(errno) => return Err(EngineError::refused(META, "sysctl", errno)),
         };
         self.meta = Some(found);
         Ok(found)

@@ -1,9 +1,10 @@
 //! A FreeBSD kernel behind doors, simulated or real, as labs see it.
 
 use super::doors::Doors;
+use super::jail::tokens;
 use super::{FreeBsd, RouteMeans, check, survey};
 use crate::diagnostic::Diagnostic;
-use crate::engine::{Backend, Engine, Fact};
+use crate::engine::{Backend, Engine, EngineError, Fact};
 use crate::graph::{Graph, GraphError, Numbering};
 use crate::model::{LabName, Model, System};
 
@@ -48,6 +49,10 @@ impl<D: Doors + std::fmt::Debug> Backend for Machine<D> {
 
     fn graph(&self, model: &Model, numbering: &mut Numbering) -> Result<Graph, GraphError> {
         crate::graph::build(model, numbering)
+    }
+
+    fn labs(&mut self) -> Result<Vec<(LabName, String)>, EngineError> {
+        tokens(&mut self.doors)
     }
 
     fn engine<'b>(&'b mut self, lab: &LabName, token: &str) -> Box<dyn Engine + 'b> {

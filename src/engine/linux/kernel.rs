@@ -123,6 +123,14 @@ pub trait Kernel: fmt::Debug {
     /// What the system refuses; a file system in the lab's place that is not ours.
     fn token(&mut self, lab: &LabName) -> Result<Option<String>, EngineError>;
 
+    /// The labs that exist, whoever's they are.
+    ///
+    /// # Errors
+    /// What the system refuses.
+    fn labs(&mut self) -> Result<Vec<LabName>, EngineError> {
+        Ok(Vec::new())
+    }
+
     /// Makes namespaces, the lab's directory before its first: as many results as places.
     fn create(&mut self, lab: &LabName, token: &str, places: &[&Place]) -> Vec<Result<(), EngineError>>;
 

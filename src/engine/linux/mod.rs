@@ -124,6 +124,17 @@ impl<K: Kernel> Backend for Machine<K> {
         self.kernel.settling(lab)
     }
 
+    fn labs(&mut self) -> Result<Vec<(LabName, String)>, EngineError> {
+        let mut found = Vec::new();
+        for lab in self.kernel.labs()? {
+            // A directory with something else mounted on it is not ours.
+            if let Ok(Some(token)) = self.kernel.token(&lab) {
+                found.push((lab, token));
+            }
+        }
+        Ok(found)
+    }
+
     fn engine<'b>(&'b mut self, lab: &LabName, token: &str) -> Box<dyn Engine + 'b> {
         let (lab, token) = (lab.clone(), token.to_owned());
         let (indexes, undressed) = (Indexes::default(), HashMap::new());

@@ -72,6 +72,20 @@ impl Drop for Locked {
     }
 }
 
+/// Every name that a lab has here.
+pub(super) fn labs() -> io::Result<Vec<LabName>> {
+    let entries = match fs::read_dir(LABS) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other?,
+    };
+    let mut found: Vec<LabName> = Vec::new();
+    for entry in entries {
+        found.extend(entry?.file_name().to_str().and_then(|name| name.parse().ok()));
+    }
+    found.sort();
+    Ok(found)
+}
+
 /// What is mounted on the lab's directory: the token, or what somebody else mounted there.
 pub(super) fn mounted(lab: &LabName) -> io::Result<Option<Result<String, String>>> {
     let source = source_of(&self::lab(lab))?;

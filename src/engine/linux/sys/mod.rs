@@ -232,6 +232,10 @@ impl Kernel for Namespaces {
         self.features.ask(feature)
     }
 
+    fn labs(&mut self) -> Result<Vec<LabName>, EngineError> {
+        folder::labs().map_err(|error| no("/run/cellblock", "read", &error))
+    }
+
     fn token(&mut self, lab: &LabName) -> Result<Option<String>, EngineError> {
         if !self.approach(lab)? {
             return Ok(None);

@@ -1,0 +1,126 @@
+//! Plans of other kinds than "all that the file says": for some nodes, again from a file, to see what has drifted.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::error::{LabError, LabErrorKind};
+use super::labs::{Known, Labs};
+use super::renames::renames;
+use super::saved::SavedPlan;
+use super::{host, roots, words};
+use crate::engine::Phase;
+use crate::graph::{Graph, Name, Owner};
+use crate::model::{LabName, Model, NodeName};
+use crate::plan::{self, Plan};
+
+/// What a plan is to be about.
+#[derive(Clone, Debug, Default)]
+pub struct PlanOptions {
+    /// These nodes and their links alone; all where it is empty.
+    pub targets: Vec<NodeName>,
+    /// What programs in nodes made counts as a change to be undone.
+    pub strict: bool,
+}
+
+impl Labs<'_> {
+    /// What must change for the kernel to hold `model`, as far as `options` say.
+    ///
+    /// # Errors
+    /// As [`super::Site::plan`].
+    pub fn plan_with(&mut self, model: &Model, options: &PlanOptions) -> Result<Plan, LabError> {
+        words::refuse_wrong_files(self.backend.check(model))?;
+        let known = self.known(&model.lab, None)?;
+        let mut numbering = self.numbering(model, &known)?;
+        let whole = Arc::new(self.backend.graph(model, &mut numbering)?);
+        let mut known = self.known(&model.lab, Some(whole.clone()))?;
+        known.strict = options.strict;
+        let (_, before) = self.observe_known(&model.lab, &known)?;
+        let others = if known.record.is_some() { &[] } else { &known.graphs[..1] };
+        roots::refuse_taken(others, &before, numbering.roots.as_deref())?;
+        let partial = !options.targets.is_empty();
+        let desired = if partial {
+            Arc::new(plan::narrow(&whole, &before, &owners(model, &known, &options.targets)?)?)
+        } else {
+            whole
+        };
+        let applied = self.applied(&known)?;
+        let mut plan = plan::build_since(desired, before, applied.as_ref());
+        if !partial {
+            host::restore(&mut plan, known.record.as_ref());
+        }
+        (plan.numbering, plan.strict, plan.partial) = (numbering, options.strict, partial);
+        plan.notes.extend(words::shared_files(model, &plan));
+        plan.notes.extend(words::not_run(model, self.backend.system()));
+        if let Some(record) = &known.record {
+            plan.renames = renames(&record.model, model);
+            plan.notes.extend(plan.renames.iter().map(|(from, to)| {
+                format!("node {from} is now called {to}: everything of a node bears its name, so it is made anew")
+            }));
+        }
+        Ok(plan)
+    }
+
+    /// What was applied last, where that was all of a file.
+    fn applied(&mut self, known: &Known) -> Result<Option<Graph>, LabError> {
+        match &known.record {
+            Some(record) if record.phase == Phase::Up && record.before.is_empty() => {
+                Ok(Some(self.backend.graph(&record.model, &mut record.numbering.clone())?))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// What must change for the kernel to hold what was applied last.
+    ///
+    /// # Errors
+    /// As [`super::Site::drift`].
+    pub fn drift(&mut self, lab: &LabName, strict: bool) -> Result<Plan, LabError> {
+        let mut known = self.known_lab(lab)?;
+        known.strict = strict;
+        let record = known.record.as_ref().ok_or_else(|| words::no_such_lab(lab))?;
+        if record.phase != Phase::Up {
+            let message = format!("lab `{lab}` is in the middle of a change that was interrupted");
+            return Err(LabError::new(LabErrorKind::BadState, message).hint("`up` or `down` finishes it"));
+        }
+        let desired = Arc::new(self.backend.graph(&record.model, &mut record.numbering.clone())?);
+        let (_, before) = self.observe_known(lab, &known)?;
+        let mut plan = plan::build_since(desired.clone(), before, Some(&desired));
+        plan.strict = strict;
+        Ok(plan)
+    }
+
+    /// The plan of a file, made again; it is that of the file, or the world has moved.
+    ///
+    /// # Errors
+    /// As [`super::Site::plan_again`].
+    pub fn plan_again(&mut self, saved: &SavedPlan) -> Result<Plan, LabError> {
+        let options = PlanOptions { targets: saved.targets.clone(), strict: saved.strict };
+        let plan = self.plan_with(&saved.model, &options)?;
+        let moved = saved.moved(&plan)?;
+        if moved.is_empty() {
+            return Ok(plan);
+        }
+        let mut error = LabError::new(LabErrorKind::StalePlan, "the world has moved since the plan was made");
+        error.left = moved;
+        Err(error.hint("`cellblock plan` shows what would have to change now"))
+    }
+}
+
+/// Nodes and the links at them, in the file and in what was there before.
+fn owners(model: &Model, known: &Known, targets: &[NodeName]) -> Result<HashSet<Owner>, LabError> {
+    let models: Vec<&Model> = known.record.iter().map(|record| &record.model).chain([model]).collect();
+    let mut owners = HashSet::new();
+    for target in targets {
+        if !models.iter().any(|model| model.find(target.as_str()).is_some()) {
+            let message = format!("there is no node `{target}` in lab `{}`", model.lab);
+            return Err(LabError::new(LabErrorKind::NoSuchLab, message));
+        }
+        owners.insert(Owner::Node(Name::from(target.as_str())));
+        for model in &models {
+            let is_at = |end: &crate::model::Endpoint| model.node(end.node).name.value == *target;
+            let links = model.links.iter().filter(|link| link.ends.iter().any(is_at));
+            owners.extend(links.map(|link| Owner::Link(Name::from(link.identity.as_str()))));
+        }
+    }
+    Ok(owners)
+}
