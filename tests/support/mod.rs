@@ -1,6 +1,8 @@
 //! What the tests of plans and engines share.
 #![allow(dead_code, reason = "each test is a program of its own and uses its part")]
 
+pub mod failing;
+pub mod memory;
 pub mod picture;
 pub mod world;
 
