@@ -84,7 +84,7 @@ pub fn run(
         tell(Event::Stage { number, done: done.len(), steps: &stage });
         let lab = plan.lab.as_str();
         if let Some(error) = perform_stage(engine, lab, &lanes, bounds, &mut done) {
-            let step = done.len() + 1;
+            let step = (done.len() + 1).min(of);
             tell(Event::Undoing(&error));
             let left = walk_back(engine, &done, bounds);
             return Err(Box::new(RunError { error, step, of, left, abandoned: bounds.must_leave() }));
@@ -150,22 +150,22 @@ pub fn run_forward(
     (done, left)
 }
 
-/// Notes what came of the steps of one place; those done are added to `done`, the failed one too where it may have left something
-/// behind. The failure, if there was one.
+/// Notes what came of the steps of one place; those done are added to `done`, those that failed too where they may have left
+/// something behind. The first failure, if there was one.
 fn account<'s>(lane: &Lane<'s>, results: Vec<StepResult>, done: &mut Vec<&'s Step>) -> Option<EngineError> {
     let mut failure = None;
-    let mut torn = None;
+    let mut torn = Vec::new();
     for (step, result) in lane.steps.iter().zip(results) {
         match result {
             StepResult::Done => done.push(step),
             StepResult::Failed(error) => {
-                torn = torn.or(Some(*step));
+                torn.push(*step);
                 failure = failure.or(Some(error));
             }
             StepResult::NotTried => {}
         }
     }
-    done.extend(torn.filter(|step| may_be_half_done(step)));
+    done.extend(torn.into_iter().filter(|step| may_be_half_done(step)));
     failure
 }
 
@@ -208,7 +208,8 @@ fn insist(engine: &mut dyn Engine, place: &Place, steps: &[&Step]) -> Vec<Engine
     while !rest.is_empty() {
         let results = engine.perform(place, rest);
         let failed = results.iter().position(|result| matches!(result, StepResult::Failed(_)));
-        left.extend(results.into_iter().filter_map(|result| match result {
+        // Those after the first are tried again.
+        left.extend(results.into_iter().find_map(|result| match result {
             StepResult::Failed(error) => Some(error),
             _ => None,
         }));

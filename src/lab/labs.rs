@@ -21,6 +21,8 @@ const SETTLING_ROUNDS: usize = 8;
 /// The same for ports that a spanning tree keeps waiting: in all, twice its forward delay of 15 s and a margin.
 const SPANNING_ROUNDS: usize = 14;
 const SPANNING_PAUSE: Duration = Duration::from_secs(3);
+/// How often to try to bring back what was there: taking one thing away may take others with it.
+const RESTORING_ROUNDS: usize = 2;
 const SETTLING_PAUSE: Duration = Duration::from_millis(1050);
 /// How long a wait may be deaf to who wants it to end.
 const ATTENTION: Duration = Duration::from_millis(150);
@@ -324,13 +326,14 @@ impl Labs<'_> {
     /// Makes sure that what was there before is there again, and says what is not.
     fn restore(&mut self, plan: &Plan, known: &Known, previous: Option<&Record>, error: LabError) -> LabError {
         let mut left = Vec::new();
-        for _ in 0..2 {
+        for round in 0..=RESTORING_ROUNDS {
             match self.observe_known(&plan.lab, known) {
                 Ok((_, seen)) => {
                     let mut back = plan::build(plan.before.clone(), seen);
                     host::restore(&mut back, previous);
                     left = back.changes.iter().map(words::of_change).collect();
-                    if left.is_empty() {
+                    // What is told to be left was looked at after everything was tried.
+                    if left.is_empty() || round == RESTORING_ROUNDS {
                         break;
                     }
                     run_forward(&mut *self.engine(&plan.lab, known), &back, &Bounds::default(), &mut |_| {});

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::encode::{Encoded, Removal};
+use super::encode::{Encoded, Removal, is_missing};
 use super::kernel::Kernel;
 use super::{Engineer, errno};
 use crate::engine::{EngineError, StepResult};
@@ -63,7 +63,11 @@ impl<K: Kernel> Engineer<'_, K> {
         let messages: Vec<&[u8]> = steps.iter().flat_map(|step| &step.messages).map(Vec::as_slice).collect();
         let answers = match self.converse(place, &messages) {
             Ok(answers) => answers,
-            Err(error) => return not_sent(steps.len(), error),
+            // What is to go from a namespace that went behind our back is gone.
+            Err(error) if is_missing(&error) && steps.iter().all(|step| step.removal == Removal::Yes) => {
+                vec![Acknowledgement::default(); messages.len()]
+            }
+            Err(error) => return unanswered(steps.len(), &error),
         };
         let mut answers = answers.iter();
         let mut results: Vec<StepResult> = Vec::with_capacity(steps.len());
@@ -123,7 +127,7 @@ impl<K: Kernel> Engineer<'_, K> {
             let mut own = vec![Acknowledgement::default(); count];
             let mut answered = false;
             while !answered {
-                self.kernel.receive(&self.lab, place, &mut buffer)?;
+                self.hear(place, &mut buffer)?;
                 for reply in reply::read(&buffer) {
                     let Answer::Acknowledgement(answer) = reply.answer else { continue };
                     let at = usize::try_from(reply.sequence).unwrap_or(0).wrapping_sub(1);
@@ -136,6 +140,16 @@ impl<K: Kernel> Engineer<'_, K> {
             answers.append(&mut own);
         }
         Ok(answers)
+    }
+
+    /// The next datagram of a place. Where that fails the socket is let go: what is still to come would be taken for answers to what is
+    /// asked next.
+    fn hear(&mut self, place: &Place, buffer: &mut Vec<u8>) -> Result<(), EngineError> {
+        let heard = self.kernel.receive(&self.lab, place, buffer);
+        if heard.is_err() {
+            self.kernel.release(&self.lab, place);
+        }
+        heard
     }
 
     /// Sends one message that must succeed.
@@ -232,7 +246,7 @@ impl<K: Kernel> Engineer<'_, K> {
         self.kernel.send(&self.lab, place, request)?;
         let mut buffer = Vec::new();
         for _ in 0..MOST_DATAGRAMS {
-            self.kernel.receive(&self.lab, place, &mut buffer)?;
+            self.hear(place, &mut buffer)?;
             read(&buffer);
             for message in Messages::new(&buffer) {
                 let code = message.payload.get(..4).and_then(|code| code.try_into().ok()).map_or(0, i32::from_ne_bytes);
@@ -269,12 +283,9 @@ fn flags(message: &mut [u8], change: impl FnOnce(u16) -> u16) {
     }
 }
 
-fn not_sent(count: usize, error: EngineError) -> Vec<StepResult> {
-    let mut results = vec![StepResult::NotTried; count];
-    if let Some(first) = results.first_mut() {
-        *first = StepResult::Failed(error);
-    }
-    results
+/// Messages whose answers did not come: any of them may have been done.
+fn unanswered(count: usize, error: &EngineError) -> Vec<StepResult> {
+    vec![StepResult::Failed(error.clone()); count]
 }
 
 fn refusal(step: &Encoded, answer: &Acknowledgement) -> Option<EngineError> {

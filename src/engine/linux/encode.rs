@@ -4,9 +4,9 @@ use super::Engineer;
 use super::kernel::Kernel;
 use crate::abi::Errno;
 use crate::engine::EngineError;
-use crate::graph::linux::{Bridge, Veth};
+use crate::graph::linux::{Bridge, End, Veth};
 use crate::graph::{Name, Place};
-use crate::netlink::linux::{Dress, Links, VethEnd};
+use crate::netlink::linux::{Dress, Link, Links, VethEnd};
 use crate::netlink::request::Existing;
 use crate::netlink::{Dialect, NextHop, Requests};
 use crate::plan::{LinuxStep, Step};
@@ -185,8 +185,15 @@ impl<K: Kernel> Engineer<'_, K> {
         let object = format!("{} and {}", veth.nics[0].of(), veth.nics[1].of());
         let mut encoded =
             Encoded { object, call: "RTM_DELLINK", messages: Vec::new(), follow: Vec::new(), removal: Removal::Yes };
-        for end in &veth.ends {
-            let found = if end.name.is_empty() { None } else { self.index(&end.place, &end.name).ok() };
+        // In a namespace of the lab everything is the lab's. On the host a name may be anybody's, also where making ours failed because
+        // of that: it is asked last, and for what bears our mark.
+        let (host, own): (Vec<&End>, Vec<&End>) = veth.ends.iter().partition(|end| end.place == Place::Host);
+        for end in own.into_iter().chain(host) {
+            let found = match &end.place {
+                _ if end.name.is_empty() => None,
+                Place::Host => self.marked_on_host(&end.name),
+                place => self.index(place, &end.name).ok(),
+            };
             if let Some(index) = found {
                 // On the socket of the end's own place, whoever does the step.
                 encoded.follow.push((end.place.clone(), one(|links| links.remove(index))));
@@ -195,6 +202,14 @@ impl<K: Kernel> Engineer<'_, K> {
         }
         veth.ends.iter().for_each(|end| self.went(&end.place, &end.name));
         Ok(encoded)
+    }
+
+    /// The index of an interface of the host that bears the lab's mark.
+    fn marked_on_host(&mut self, name: &str) -> Option<u32> {
+        let mark = format!("cellblock {} ", self.lab);
+        let is_ours = |link: &Link| link.alias.as_deref().is_some_and(|alias| alias.starts_with(&mark));
+        let links = self.links(&Place::Host).ok()?;
+        links.iter().find(|link| link.name == name && is_ours(link)).map(|link| link.index)
     }
 
     fn create_bridge(&mut self, bridge: &Bridge) -> Result<Encoded, EngineError> {

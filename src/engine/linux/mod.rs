@@ -4,6 +4,7 @@ mod batch;
 mod check;
 mod encode;
 mod errno;
+pub mod faults;
 pub mod features;
 mod indexes;
 pub mod kernel;

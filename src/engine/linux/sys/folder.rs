@@ -180,7 +180,11 @@ pub(super) fn end(lab: &LabName) -> io::Result<()> {
         Err(error) => return Err(error),
     }
     call::unmount(&path(&folder)?, libc::MNT_DETACH)?;
-    gone(fs::remove_dir(&folder))?;
+    match fs::remove_dir(&folder) {
+        // What somebody put there beneath our mount stays theirs, and the directory with it.
+        Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {}
+        other => gone(other)?,
+    }
     // Somebody else's labs and namespaces keep these directories.
     let _ = fs::remove_dir(LABS);
     if made_names {

@@ -36,15 +36,23 @@ use crate::model::LabName;
 
 pub use way::{Way, way};
 
+/// The engine on the kernel of this system.
+///
+/// # Errors
+/// What keeps it from working here.
+pub fn open(state_dir: &Path) -> Result<Box<dyn Backend>, Unusable> {
+    Ok(Box::new(Machine { kernel: kernel(state_dir)? }))
+}
+
 /// The kernel of this system. Labs without privilege need files about their holders, which are kept in the state directory.
 ///
 /// # Errors
-/// What keeps the engine from working here.
-pub fn open(state_dir: &Path) -> Result<Box<dyn Backend>, Unusable> {
+/// What keeps labs from being made here.
+pub fn kernel(state_dir: &Path) -> Result<impl Kernel + use<>, Unusable> {
     let way = way()?;
     let limits = call::raise_descriptor_limit();
     let now = limits.map_or(LEAST_LIMIT, |(_, now)| usize::try_from(now.rlim_cur).unwrap_or(usize::MAX));
-    let kernel = Namespaces {
+    Ok(Namespaces {
         way,
         state_dir: state_dir.to_owned(),
         user: call::user(),
@@ -55,8 +63,7 @@ pub fn open(state_dir: &Path) -> Result<Box<dyn Backend>, Unusable> {
         began: Instant::now(),
         features: Features::default(),
         limit: limits.map(|(before, _)| before),
-    };
-    Ok(Box::new(Machine { kernel }))
+    })
 }
 
 /// What this machine's kernel has for labs, whether or not the engine can work.

@@ -1,0 +1,217 @@
+//! A Linux kernel that fails on purpose: every call of the engine can be the one that is refused, or the last one that our process
+//! makes. What is behind it may be the kernel of this machine.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::os::fd::BorrowedFd;
+use std::time::Duration;
+
+use super::features::{Answer, Feature};
+use super::kernel::{EchoSocket, Kernel, Knob, Process};
+use crate::engine::faults::Faults;
+use crate::engine::{EngineError, Exit, NotRun, Running, Settling, Stream};
+use crate::graph::{Name, Place};
+use crate::model::LabName;
+
+/// A kernel whose calls are counted, and that lacks features at will.
+#[derive(Debug)]
+pub struct FaultyKernel<K> {
+    inner: K,
+    faults: Faults,
+    lacking: BTreeSet<Feature>,
+}
+
+impl<K> FaultyKernel<K> {
+    /// A kernel that shares what counts its calls.
+    pub const fn new(inner: K, faults: Faults) -> Self {
+        Self { inner, faults, lacking: BTreeSet::new() }
+    }
+
+    /// Takes a feature away.
+    #[must_use]
+    pub fn without(mut self, feature: Feature) -> Self {
+        self.lacking.insert(feature);
+        self
+    }
+
+    fn step(&self, object: impl ToString, call: &str) -> Result<(), EngineError> {
+        self.faults.step().map_err(|errno| EngineError::refused(object.to_string(), call, errno))
+    }
+}
+
+impl<K: Kernel> Kernel for FaultyKernel<K> {
+    fn boot_identity(&mut self) -> String {
+        self.inner.boot_identity()
+    }
+
+    fn now(&mut self) -> Duration {
+        self.inner.now()
+    }
+
+    fn wait(&mut self, span: Duration) {
+        if self.faults.is_alive() {
+            self.inner.wait(span);
+        }
+    }
+
+    fn feature(&mut self, feature: Feature) -> Answer {
+        if self.lacking.contains(&feature) {
+            return Err("it was taken away".to_owned());
+        }
+        self.inner.feature(feature)
+    }
+
+    fn token(&mut self, lab: &LabName) -> Result<Option<String>, EngineError> {
+        self.step(lab, "token")?;
+        self.inner.token(lab)
+    }
+
+    /// Each namespace is a call of its own.
+    fn create(&mut self, lab: &LabName, token: &str, places: &[&Place]) -> Vec<Result<(), EngineError>> {
+        let one = |place: &&Place| {
+            self.step(place, "unshare")?;
+            self.inner.create(lab, token, &[*place]).pop().unwrap_or(Ok(()))
+        };
+        places.iter().map(one).collect()
+    }
+
+    fn remove(&mut self, lab: &LabName, place: &Place) -> Result<(), EngineError> {
+        self.step(place, "umount")?;
+        self.inner.remove(lab, place)
+    }
+
+    fn remove_lab(&mut self, lab: &LabName) -> Result<(), EngineError> {
+        self.step(lab, "umount")?;
+        self.inner.remove_lab(lab)
+    }
+
+    fn forget(&mut self, lab: &LabName) -> Result<(), EngineError> {
+        self.step(lab, "kill")?;
+        self.inner.forget(lab)
+    }
+
+    fn namespaces(&mut self, lab: &LabName) -> Result<BTreeMap<Place, u64>, EngineError> {
+        self.step(lab, "readdir")?;
+        self.inner.namespaces(lab)
+    }
+
+    fn descriptor(&mut self, lab: &LabName, place: &Place) -> Result<i32, EngineError> {
+        self.step(place, "open")?;
+        self.inner.descriptor(lab, place)
+    }
+
+    fn send(&mut self, lab: &LabName, place: &Place, messages: &[u8]) -> Result<(), EngineError> {
+        self.step(place, "send")?;
+        self.inner.send(lab, place, messages)
+    }
+
+    fn receive(&mut self, lab: &LabName, place: &Place, buffer: &mut Vec<u8>) -> Result<(), EngineError> {
+        self.step(place, "recv")?;
+        self.inner.receive(lab, place, buffer)
+    }
+
+    fn room(&self) -> usize {
+        self.inner.room()
+    }
+
+    fn make_room(&mut self) {
+        self.inner.make_room();
+    }
+
+    fn release(&mut self, lab: &LabName, place: &Place) {
+        self.inner.release(lab, place);
+    }
+
+    fn read_sysctls(
+        &mut self,
+        lab: &LabName,
+        place: &Place,
+        names: &[Name],
+    ) -> Result<BTreeMap<Name, String>, EngineError> {
+        self.step(place, "read")?;
+        self.inner.read_sysctls(lab, place, names)
+    }
+
+    /// Each value is a call of its own.
+    fn write_sysctls(&mut self, lab: &LabName, place: &Place, values: &[(&str, &str)]) -> Vec<Result<(), EngineError>> {
+        let one = |value: &(&str, &str)| {
+            self.step(place, "write")?;
+            self.inner.write_sysctls(lab, place, &[*value]).pop().unwrap_or(Ok(()))
+        };
+        values.iter().map(one).collect()
+    }
+
+    fn settling(&mut self, lab: &LabName) -> Result<Option<Box<dyn Settling>>, EngineError> {
+        self.step(lab, "unshare")?;
+        self.inner.settling(lab)
+    }
+
+    fn echo_socket(&mut self, lab: &LabName, place: &Place, v4: bool) -> Result<EchoSocket, EngineError> {
+        self.step(place, "socket")?;
+        self.inner.echo_socket(lab, place, v4)
+    }
+
+    fn echo_send(&mut self, socket: EchoSocket, to: IpAddr, message: &[u8]) -> Result<(), i32> {
+        self.inner.echo_send(socket, to, message)
+    }
+
+    fn echo_receive(&mut self, socket: EchoSocket, buffer: &mut Vec<u8>) -> Option<IpAddr> {
+        self.inner.echo_receive(socket, buffer)
+    }
+
+    fn echo_wait(&mut self, sockets: &[EchoSocket], at_most: Duration) {
+        self.inner.echo_wait(sockets, at_most);
+    }
+
+    fn echo_close(&mut self) {
+        self.inner.echo_close();
+    }
+
+    fn execute(
+        &mut self,
+        lab: &LabName,
+        place: &Place,
+        command: &[String],
+        output: &mut dyn FnMut(Stream, &[u8]),
+    ) -> Result<Exit, NotRun> {
+        self.step(place, "exec").map_err(NotRun::Refused)?;
+        self.inner.execute(lab, place, command, output)
+    }
+    fn start_on(
+        &mut self,
+        lab: &LabName,
+        place: &Place,
+        command: &[String],
+        terminal: BorrowedFd<'_>,
+    ) -> Result<Box<dyn Running>, NotRun> {
+        self.step(place, "exec").map_err(NotRun::Refused)?;
+        self.inner.start_on(lab, place, command, terminal)
+    }
+
+    fn processes(&mut self, lab: &LabName, places: &[Place]) -> Result<Vec<Process>, EngineError> {
+        self.step(lab, "readdir")?;
+        self.inner.processes(lab, places)
+    }
+
+    fn signal(&mut self, process: &Process, signal: i32) -> Result<(), EngineError> {
+        self.step(&process.place, "kill")?;
+        self.inner.signal(process, signal)
+    }
+    fn set_knob(&mut self, lab: &LabName, place: &Place, knob: &Knob) -> Result<(), EngineError> {
+        self.step(place, "write")?;
+        self.inner.set_knob(lab, place, knob)
+    }
+
+    fn unset_knob(&mut self, lab: &LabName, place: &Place, knob: &Knob) -> Result<(), EngineError> {
+        self.step(place, "write")?;
+        self.inner.unset_knob(lab, place, knob)
+    }
+    fn knobs(&mut self, lab: &LabName) -> Result<BTreeMap<Place, Vec<Knob>>, EngineError> {
+        self.step(lab, "read")?;
+        self.inner.knobs(lab)
+    }
+    fn listed(&mut self, lab: &LabName) -> Result<Vec<Place>, EngineError> {
+        self.step(lab, "readdir")?;
+        self.inner.listed(lab)
+    }
+}

@@ -1,0 +1,178 @@
+//! The program itself with labs on Linux, in namespaces of the test's own: which engine it takes, the commands of a file, `inspect`,
+//! `plan --show-commands`, `validate`, `doctor`.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+#[path = "common/alone.rs"]
+mod alone;
+mod common;
+#[path = "common/machine.rs"]
+mod machine;
+
+use std::process::{Command, ExitCode};
+
+use common::Sandbox;
+use libtest_mimic::{Failed, Trial};
+use machine::{assert_same, ip, machine, run_ip};
+use serde_json::Value;
+
+const LAB: &str = r#"
+version: 1
+name: demo
+routing: auto
+topology:
+  nodes:
+    pc: { kind: host, exec: { linux: [ "sh -c 'echo said by $0 > /run/said' pc" ], freebsd: [ "ifconfig e0" ] } }
+    r: { kind: router }
+    srv: { kind: host }
+    s: { kind: switch, driver: if_bridge }
+  links:
+    - { endpoints: [ "pc:e0", s ], ipv4: [ 10.0.0.2/24, ~ ] }
+    - { endpoints: [ "r:e0", s ], ipv4: [ 10.0.0.1/24, ~ ] }
+    - { endpoints: [ "r:e1", "srv:e0" ], ipv4: [ 10.0.1.1/24, 10.0.1.2/24 ], ipv6: [ "fd00::1/64", "fd00::2/64" ], mtu: 1400 }
+checks:
+  - reach: { from: "*", to: "*", family: v4 }
+"#;
+
+fn main() -> ExitCode {
+    alone::run(|| {
+        vec![
+            Trial::test("as_root_labs_are_namespaces_by_themselves", by_itself),
+            Trial::test("the_commands_that_are_shown_make_the_same_lab", shown_commands),
+            Trial::test("a_report_says_what_degrades", report),
+        ]
+    })
+}
+
+fn sandbox() -> Sandbox {
+    let sandbox = Sandbox::new().with("CELLBLOCK_ENGINE", "auto").with("CELLBLOCK_STATE_DIR", "state");
+    sandbox.write("demo.yaml", LAB);
+    sandbox
+}
+
+fn by_itself() -> Result<(), Failed> {
+    let before = machine();
+    let sandbox = sandbox();
+    let said = sandbox.run(&["up", "demo.yaml"]).expect(0);
+    assert!(said.err.contains("engine linux: we may make namespaces"), "{}", said.err);
+    assert!(said.out.contains("4 nodes, 3 links, engine linux"), "{}", said.out);
+    // What the file runs, it runs in the node.
+    assert_eq!(std::fs::read_to_string("/run/said")?, "said by pc\n");
+    std::fs::remove_file("/run/said")?;
+    assert!(sandbox.run(&["plan", "demo.yaml"]).expect(0).out.contains("Plan: 0 to add, 0 to change, 0 to replace"));
+    sandbox.run(&["test", "demo"]).expect(0);
+    let inspected = sandbox.run(&["inspect", "demo", "--format", "json"]).expect(0);
+    let value: Value = serde_json::from_str(&inspected.out)?;
+    let text = value.to_string();
+    for expected in ["10.0.0.2/24", "10.0.1.1/24", "fd00::2/64", "\"linux\""] {
+        assert!(text.contains(expected), "no {expected} in {text}");
+    }
+    for (command, code) in [(&["true"][..], 0), (&["sh", "-c", "exit 9"], 9), (&["nothing-of-that-name"], 127)] {
+        let words = [&["exec", "srv@demo"], command].concat();
+        sandbox.run(&words).expect(code);
+    }
+    let link = sandbox.run(&["exec", "srv@demo", "cat", "/sys/class/net/e0/mtu"]).expect(0);
+    assert_eq!(link.out, "1400\n");
+    sandbox.run(&["down", "demo"]).expect(0);
+    assert_same(&machine(), &before, "after down");
+
+    let doctor = sandbox.run(&["doctor", "--format", "json"]).expect(0);
+    let engines: Value = serde_json::from_str(&doctor.out)?;
+    let linux = engines.as_array().unwrap().iter().find(|engine| engine["engine"] == "linux").unwrap();
+    assert_eq!((&linux["works"], &linux["chosen"]), (&true.into(), &true.into()));
+    let standing = |what: &str| {
+        let facts = linux["host"].as_array().unwrap();
+        facts.iter().find(|fact| fact["what"] == what).unwrap_or_else(|| panic!("nothing about {what}"))["standing"]
+            .clone()
+    };
+    for what in ["namespaces", "veth", "bridge", "own stack"] {
+        assert_eq!(standing(what), "fine", "{what}");
+    }
+    Ok(())
+}
+
+/// The lines, given to a shell where there is no lab: what ip(8) sees then is what it sees of a lab that was brought up.
+fn shown_commands() -> Result<(), Failed> {
+    let sandbox = sandbox();
+    let shown = sandbox.run(&["plan", "--show-commands", "demo.yaml"]).expect(0).out;
+    let lines: Vec<&str> = shown.lines().filter(|line| !line.starts_with("Plan:")).collect();
+    let script = format!("set -e\n{}\n", lines.join("\n"));
+    let output = Command::new("sh").args(["-c", &script]).output()?;
+    assert!(output.status.success(), "{script}\n{}", String::from_utf8_lossy(&output.stderr));
+    let by_hand = picture();
+    for namespace in NAMESPACES {
+        run_ip(&["netns", "del", namespace]);
+    }
+    sandbox.run(&["up", "demo.yaml"]).expect(0);
+    std::fs::remove_file("/run/said")?;
+    assert_eq!(by_hand, picture(), "{script}");
+    sandbox.run(&["down", "demo"]).expect(0);
+    Ok(())
+}
+
+const NAMESPACES: [&str; 4] = ["demo", "demo.pc", "demo.r", "demo.srv"];
+
+/// Names, MACs, MTUs, states, aliases, addresses and routes in the namespaces of the lab.
+fn picture() -> Vec<Value> {
+    let mut rows = Vec::new();
+    for namespace in NAMESPACES {
+        for link in ip(&["-n", namespace, "-j", "addr", "show"]).as_array().unwrap() {
+            let mut addresses: Vec<String> = link["addr_info"]
+                .as_array()
+                .unwrap()
+                .iter()
+                // A link-local address appears a moment after the carrier.
+                .filter(|info| info["scope"] != "link")
+                .map(|info| format!("{}/{}", info["local"], info["prefixlen"]))
+                .collect();
+            addresses.sort();
+            let up = link["flags"].as_array().unwrap().contains(&"UP".into());
+            let of = |name: &str| link[name].clone();
+            rows.push(serde_json::json!([
+                namespace,
+                of("ifname"),
+                of("address"),
+                of("mtu"),
+                of("ifalias"),
+                of("master"),
+                up,
+                addresses
+            ]));
+        }
+        for family in ["-4", "-6"] {
+            for route in ip(&["-n", namespace, "-j", family, "route", "show"]).as_array().into_iter().flatten() {
+                if !route["gateway"].is_null() {
+                    rows.push(serde_json::json!([namespace, route["dst"], route["gateway"]]));
+                }
+            }
+        }
+    }
+    rows.sort_by_key(ToString::to_string);
+    rows
+}
+
+fn report() -> Result<(), Failed> {
+    let sandbox = sandbox();
+    sandbox.write(
+        "much.yaml",
+        r#"
+version: 1
+name: much
+topology:
+  nodes:
+    a: { kind: host, sysctls: { net.inet.tcp.blackhole: 2 }, jail: { allow.raw_sockets: true } }
+    b: { kind: switch, driver: if_bridge }
+    h: { kind: hub }
+  links:
+    - { endpoints: [ "a:e0", b ], type: epair }
+    - { endpoints: [ b, h ] }
+"#,
+    );
+    let said = sandbox.run(&["validate", "much.yaml", "--engine", "linux"]).expect(0);
+    for code in ["L001", "L002", "L004", "L005"] {
+        assert!(said.err.contains(code), "{code} is not in:\n{}", said.err);
+    }
+    assert_eq!(said.err.matches("L001").count(), 2, "if_bridge and hub: {}", said.err);
+    sandbox.run(&["validate", "much.yaml", "--engine", "linux", "--strict"]).expect(65);
+    Ok(())
+}
