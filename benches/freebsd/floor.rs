@@ -3,7 +3,7 @@
 
 use std::net::Ipv4Addr;
 use std::os::fd::{AsFd, OwnedFd};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use cellblock::abi::InterfaceName;
 use cellblock::abi::ioctl::{address, interface};
@@ -11,18 +11,28 @@ use ngsock::node::{bridge, eiface};
 use ngsock::sys::ControlSocket;
 use ngsock::{Client, HookName, NodePath};
 
+use super::contender::Measured;
 use super::sys;
 
-/// Up and down of a star; how long each took.
-pub fn run(nodes: u32) -> Result<(Duration, Duration), String> {
+/// Up and down of a star; what each took.
+pub fn run(nodes: u32) -> Result<[Measured; 2], String> {
     let mut star = Star::default();
-    let started = Instant::now();
-    let made = star.up(nodes);
-    let up = started.elapsed();
-    let started = Instant::now();
-    let gone = star.down();
+    let (made, up) = measured(|| star.up(nodes));
+    let (gone, down) = measured(|| star.down());
     made.and(gone)?;
-    Ok((up, started.elapsed()))
+    Ok([up, down])
+}
+
+fn measured<T>(work: impl FnOnce() -> T) -> (T, Measured) {
+    let used = || {
+        let (own, children) = (sys::usage(libc::RUSAGE_SELF), sys::usage(libc::RUSAGE_CHILDREN));
+        (own.0 + children.0, own.1 + children.1)
+    };
+    let (before, started) = (used(), Instant::now());
+    let done = work();
+    let (wall, after) = (started.elapsed(), used());
+    let (user, kernel) = (after.0.saturating_sub(before.0), after.1.saturating_sub(before.1));
+    (done, Measured { wall, user, kernel })
 }
 
 #[derive(Default)]

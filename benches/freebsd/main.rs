@@ -7,6 +7,10 @@
 #![expect(clippy::print_stdout, reason = "the tables are what it is for")]
 
 #[cfg(target_os = "freebsd")]
+mod calls;
+#[cfg(target_os = "freebsd")]
+mod contender;
+#[cfg(target_os = "freebsd")]
 mod floor;
 #[cfg(target_os = "freebsd")]
 mod sys;
@@ -18,21 +22,10 @@ use std::process::ExitCode;
 #[cfg(target_os = "freebsd")]
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let outcome = match words.as_slice() {
-        ["floor", nodes] => nodes.parse().map_err(|_| format!("`{nodes}` is not a number")).and_then(|nodes| {
-            let (up, down) = floor::run(nodes)?;
-            println!("{:.3} {:.3}", up.as_secs_f64(), down.as_secs_f64());
-            Ok(())
-        }),
-        ["all"] => table::run(&[64, 128, 256]),
-        ["all", "--sizes", sizes] => {
-            let sizes: Result<Vec<u32>, _> = sizes.split(',').map(str::parse).collect();
-            sizes
-                .map_err(|_| format!("`{sizes}`: no such sizes", sizes = words[2]))
-                .and_then(|sizes| table::run(&sizes))
-        }
-        _ => Err("all [--sizes N,N…], or floor N".to_owned()),
+    let outcome = match arguments.first().map(String::as_str) {
+        Some("floor") => floor(&arguments[1..]),
+        Some("all") => all(&arguments[1..]),
+        _ => Err("all [--sizes N,N…] [--rounds N], or floor N".to_owned()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -41,6 +34,35 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Of up and of down: seconds by the clock, of the processor for us, of the kernel for us; helpers included.
+#[cfg(target_os = "freebsd")]
+fn floor(arguments: &[String]) -> Result<(), String> {
+    let nodes = arguments.first().and_then(|nodes| nodes.parse().ok()).ok_or("floor N")?;
+    let ways = floor::run(nodes)?;
+    let numbers = ways.iter().flat_map(|way| [way.wall, way.user, way.kernel]);
+    let numbers: Vec<String> = numbers.map(|span| format!("{:.6}", span.as_secs_f64())).collect();
+    println!("{}", numbers.join(" "));
+    Ok(())
+}
+
+#[cfg(target_os = "freebsd")]
+fn all(arguments: &[String]) -> Result<(), String> {
+    let (mut sizes, mut rounds) = (vec![64, 128, 256], 5);
+    for option in arguments.chunks(2) {
+        match option {
+            [name, value] if name == "--sizes" => {
+                let read: Result<_, _> = value.split(',').map(str::parse).collect();
+                sizes = read.map_err(|_| format!("`{value}`: no such sizes"))?;
+            }
+            [name, value] if name == "--rounds" => {
+                rounds = value.parse().map_err(|_| format!("`{value}` is not a number"))?;
+            }
+            other => return Err(format!("`{}` is not known here", other.join(" "))),
+        }
+    }
+    table::run(&sizes, rounds)
 }
 
 #[cfg(not(target_os = "freebsd"))]

@@ -84,12 +84,12 @@ pub fn ioctl_in_jail(jid: i32, request: u32, argument: &[u8]) -> io::Result<()> 
     }
 }
 
-/// getrusage(2): what our children have used of the processor for themselves, and in the kernel for them.
-pub fn children() -> (Duration, Duration) {
+/// getrusage(2): what a process, or its children, have used of the processor for themselves, and in the kernel for them.
+pub fn usage(of: libc::c_int) -> (Duration, Duration) {
     // SAFETY: all zeros is a valid rusage.
     let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
     // SAFETY: `usage` is live and writable.
-    let done = unsafe { libc::getrusage(libc::RUSAGE_CHILDREN, &raw mut usage) };
+    let done = unsafe { libc::getrusage(of, &raw mut usage) };
     if done != 0 {
         return (Duration::ZERO, Duration::ZERO);
     }
@@ -98,4 +98,11 @@ pub fn children() -> (Duration, Duration) {
         Duration::from_micros(micros)
     };
     (span(usage.ru_utime), span(usage.ru_stime))
+}
+
+/// The kernel and the machine in a line, as sysctl(8) says it.
+pub fn machine() -> String {
+    let names = ["kern.osrelease", "kern.ident", "hw.model", "hw.ncpu", "kern.hz", "kern.vm_guest"];
+    let said = std::process::Command::new("sysctl").arg("-n").args(names).output();
+    said.map(|said| String::from_utf8_lossy(&said.stdout).lines().collect::<Vec<_>>().join(", ")).unwrap_or_default()
 }

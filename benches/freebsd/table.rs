@@ -1,237 +1,155 @@
-//! Runs everybody at every size, and prints the figures and their ratios.
+//! Rounds at every size, and the figures with their ratios.
+//!
+//! A machine's speed drifts, an emulated one's more than others: those that are near each other take turns, every round begins
+//! with another of them, and a ratio is one of the same round. What is printed is the median of the rounds.
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::time::Duration;
 
-use super::sys;
+use super::contender::{Contender, Measured, QUICK, SLOW, Sample};
+use super::{calls, sys};
 
-/// Who made a star and took it down again.
+/// What was measured of one contender: a sample of each round.
 struct Row {
-    who: &'static str,
-    up: Measured,
-    down: Measured,
+    who: Contender,
+    samples: Vec<Sample>,
 }
 
-/// How long a command took, and how much of the processor it used itself and in the kernel.
-#[derive(Clone, Copy)]
-struct Measured {
-    wall: Duration,
-    user: Duration,
-    system: Duration,
-}
+/// One of the two ways.
+type Way = fn(&Sample) -> Measured;
+const WAYS: [(&str, Way); 2] = [("up", |sample| sample.up), ("down", |sample| sample.down)];
 
-/// The star as a lab: 64 hosts to a page of the address pool.
-fn lab(nodes: u32) -> String {
-    format!(
-        "version: 1\nname: bench\naddressing:\n  lan: {{ ipv4: 10.64.0.0/16, prefix: 16 }}\ntopology:\n  nodes:\n    \
-         centre: {{ kind: switch, pool: lan }}\n    \"h${{n}}\": {{ kind: host, each: {{ n: 1..{nodes} }}, index: \
-         \"${{n}}\" }}\n  links:\n    - {{ each: {{ n: 1..{nodes} }}, endpoints: [ \"h${{n}}:eth0\", centre ] }}\n"
-    )
-}
-
-fn beside(name: &str) -> PathBuf {
-    let own = std::env::current_exe().unwrap_or_default();
-    own.parent().unwrap_or(Path::new(".")).join(name)
-}
-
-/// Runs a command; it must succeed.
-fn measured(command: &mut Command) -> Result<Measured, String> {
-    let before = sys::children();
-    let started = Instant::now();
-    let output = command.stdin(Stdio::null()).output().map_err(|error| format!("{command:?}: {error}"))?;
-    let wall = started.elapsed();
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        return Err(format!("{command:?}: {}: {said}", output.status));
-    }
-    let after = sys::children();
-    Ok(Measured { wall, user: after.0.saturating_sub(before.0), system: after.1.saturating_sub(before.1) })
-}
-
-pub fn run(sizes: &[u32]) -> Result<(), String> {
+pub fn run(sizes: &[u32], rounds: usize) -> Result<(), String> {
     let folder = std::env::temp_dir().join(format!("cellblock-bench-{}", std::process::id()));
     std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
-    let mut floors = Vec::new();
-    for size in sizes {
-        println!("star of {size}, seconds:");
-        let rows = everybody(*size, &folder);
-        floors.push((*size, print(*size, &rows)));
+    println!("{}", sys::machine());
+    let mut tables = Vec::new();
+    for (number, size) in sizes.iter().enumerate() {
+        // Scripts take minutes: they are measured at the first size alone.
+        let rows = everybody(*size, rounds, number == 0, &folder);
+        print(*size, &rows);
+        tables.push((*size, rows));
     }
-    growth(&floors);
-    calls(&folder);
+    growth(&tables);
+    calls::run(&folder);
     std::fs::remove_dir_all(&folder).map_err(|error| error.to_string())
 }
 
 /// A row of each who can be measured here; the others say why not.
-fn everybody(nodes: u32, folder: &Path) -> Vec<Row> {
-    let mut rows = Vec::new();
-    let mut add = |who: &'static str, outcome: Result<(Measured, Measured), String>| match outcome {
-        Ok((up, down)) => rows.push(Row { who, up, down }),
-        Err(why) => println!("  {who}: not measured: {why}"),
+fn everybody(nodes: u32, rounds: usize, scripts: bool, folder: &Path) -> Vec<Row> {
+    println!("star of {nodes}, seconds, median of {rounds} rounds (least to most):");
+    let here = |who: &Contender| match who.is_missing() {
+        None => true,
+        Some(why) => {
+            println!("  {}: not measured: {why}", who.name());
+            false
+        }
     };
-    add("floor", floor(nodes));
-    add("cellblock", cellblock(nodes, folder, "netlink"));
-    add("cellblock, rtsock", cellblock(nodes, folder, "rtsock"));
-    // Again, after the others: how much the figures drift within a boot.
-    add("floor again", floor(nodes));
-    add("base tools", script(&beside("base-tools.sh"), &[nodes.to_string()]));
-    let peer = beside("peers/imunes-like.sh");
-    if peer.is_file() {
-        add("imunes-like", script(&peer, &[nodes.to_string()]));
-    } else {
-        println!("  imunes-like: not measured: it is not in the bundle (CELLBLOCK_SHARED was not set)");
+    let mut quick: Vec<Contender> = QUICK.into_iter().filter(here).collect();
+    let mut rows: Vec<Row> = quick.iter().map(|who| Row { who: *who, samples: Vec::new() }).collect();
+    // The first of all loads modules and fills caches: it does not count.
+    measure(&mut rows, Contender::Floor, 1, folder);
+    measure(&mut rows, Contender::Cellblock("netlink"), 1, folder);
+    rows.iter_mut().for_each(|row| row.samples.clear());
+    for _ in 0..rounds {
+        for who in &quick {
+            measure(&mut rows, *who, nodes, folder);
+        }
+        quick.rotate_left(1);
     }
-    let peer = beside("peers/floor");
-    if peer.is_file() {
-        match measured(Command::new(&peer).arg(nodes.to_string())) {
-            Ok(both) => println!("  the independent floor, up and down together: {:.3}", both.wall.as_secs_f64()),
-            Err(why) => println!("  the independent floor: not measured: {why}"),
+    if scripts {
+        for who in SLOW.into_iter().filter(here) {
+            rows.push(Row { who, samples: Vec::new() });
+            measure(&mut rows, who, nodes, folder);
         }
     }
     rows
 }
 
-/// The floor runs as a process of its own, so that its children count too.
-fn floor(nodes: u32) -> Result<(Measured, Measured), String> {
-    let own = std::env::current_exe().map_err(|error| error.to_string())?;
-    let output = Command::new(own).args(["floor", &nodes.to_string()]).output().map_err(|error| error.to_string())?;
-    let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    let mut spans = said.split(' ').map(|word| word.parse().map(Duration::from_secs_f64));
-    match (spans.next(), spans.next()) {
-        (Some(Ok(up)), Some(Ok(down))) => {
-            let of = |wall| Measured { wall, user: Duration::ZERO, system: wall };
-            Ok((of(up), of(down)))
-        }
-        _ => Err(said),
+/// Once up and down; one that cannot do it says why and has a sample less.
+fn measure(rows: &mut [Row], who: Contender, nodes: u32, folder: &Path) {
+    match who.run(nodes, folder) {
+        Ok(sample) => rows.iter_mut().filter(|row| row.who == who).for_each(|row| row.samples.push(sample)),
+        Err(why) => println!("  {}: failed: {why}", who.name()),
     }
 }
 
-fn cellblock(nodes: u32, folder: &Path, door: &str) -> Result<(Measured, Measured), String> {
-    let file = folder.join("bench.yaml");
-    std::fs::write(&file, lab(nodes)).map_err(|error| error.to_string())?;
-    let run = |verb: &str, target: &str| {
-        let mut command = Command::new(beside("cellblock"));
-        command.args(["--engine", "freebsd", "--load-modules", "-q", "--route-door", door, "--state-dir"]);
-        measured(command.arg(folder.join("state")).args([verb, target]))
-    };
-    let up = run("up", &file.to_string_lossy());
-    let down = run("down", "bench");
-    Ok((up?, down?))
-}
-
-fn script(path: &Path, arguments: &[String]) -> Result<(Measured, Measured), String> {
-    let run = |verb: &str| measured(Command::new("/bin/sh").arg(path).args(arguments).arg(verb));
-    let up = run("up");
-    let down = run("down");
-    Ok((up?, down?))
-}
-
-/// How long up and down took, where both were measured.
-type Walls = Option<(Duration, Duration)>;
-
-/// The table of one size; the seconds of floor and cellblock.
-fn print(nodes: u32, rows: &[Row]) -> [Walls; 2] {
-    let wall = |who: &str| rows.iter().find(|row| row.who == who).map(|row| (row.up.wall, row.down.wall));
-    let (floor, ours) = (wall("floor"), wall("cellblock"));
-    let ratio = |a: Duration, b: Option<Duration>| match b {
-        Some(b) if !b.is_zero() => format!("{:6.2}", a.as_secs_f64() / b.as_secs_f64()),
-        _ => "     -".to_owned(),
-    };
-    println!("  {:20} {:>8} {:>8} {:>8} {:>6} {:>6}   down", "up", "seconds", "user", "kernel", "/floor", "/ours");
-    for row in rows {
-        let mut line = format!("  {:20}", row.who);
-        for (measured, of_floor, of_ours) in [
-            (row.up, floor.map(|floor| floor.0), ours.map(|ours| ours.0)),
-            (row.down, floor.map(|floor| floor.1), ours.map(|ours| ours.1)),
-        ] {
-            let seconds = [measured.wall, measured.user, measured.system].map(|span| span.as_secs_f64());
+fn print(nodes: u32, rows: &[Row]) {
+    let of = |who: Contender| rows.iter().find(|row| row.who == who);
+    let (floor, ours) = (of(Contender::Floor), of(Contender::Cellblock("netlink")));
+    for (way, take) in WAYS {
+        println!(
+            "  {way:22} {:>8} {:>17} {:>8} {:>8} {:>9} {:>8} {:>8}",
+            "seconds", "", "own", "kernel", "ms/node", "/floor", "/ours"
+        );
+        for row in rows {
+            let seconds = |part: fn(Measured) -> Duration| {
+                sorted(row.samples.iter().map(|sample| part(take(sample)).as_secs_f64()))
+            };
+            let walls = seconds(|measured| measured.wall);
+            let (Some(least), Some(most)) = (walls.first(), walls.last()) else { continue };
+            let mut line = format!("  {:22} {:8.3}", row.who.name(), median(&walls));
             // Writing to a string cannot fail.
-            let _ = write!(
-                line,
-                " {:8.3} {:8.3} {:8.3} {} {}  ",
-                seconds[0],
-                seconds[1],
-                seconds[2],
-                ratio(measured.wall, of_floor),
-                ratio(measured.wall, of_ours)
-            );
+            let _ = write!(line, " {:>17}", format!("({least:.3} to {most:.3})"));
+            for part in [|measured: Measured| measured.user, |measured: Measured| measured.kernel] {
+                let _ = write!(line, " {:8.3}", median(&seconds(part)));
+            }
+            let _ = write!(line, " {:9.2}", median(&walls) * 1e3 / f64::from(nodes));
+            for other in [floor, ours] {
+                match other.and_then(|other| ratio(row, other, take)) {
+                    Some(ratio) => {
+                        let _ = write!(line, " {ratio:8.2}");
+                    }
+                    None => line.push_str("        -"),
+                }
+            }
+            println!("{line}");
         }
-        println!("{}", line.trim_end());
     }
-    if let Some((up, down)) = ours {
-        let each = |span: Duration| span.as_secs_f64() * 1e3 / f64::from(nodes);
-        println!("  cellblock, ms per node: up {:.2}, down {:.2}", each(up), each(down));
+}
+
+/// How many times as long one took as another: round by round where both have the same rounds, else by their medians.
+fn ratio(row: &Row, other: &Row, take: Way) -> Option<f64> {
+    let seconds =
+        |row: &Row| -> Vec<f64> { row.samples.iter().map(|sample| take(sample).wall.as_secs_f64()).collect() };
+    let (of, to) = (seconds(row), seconds(other));
+    if of.is_empty() || to.is_empty() || to.contains(&0.0) {
+        return None;
     }
-    [floor, ours]
+    if of.len() == to.len() {
+        return Some(median(&sorted(of.iter().zip(&to).map(|(of, to)| of / to))));
+    }
+    Some(median(&sorted(of.into_iter())) / median(&sorted(to.into_iter())))
 }
 
 /// Milliseconds per node at every size: a straight line stays what it is.
-fn growth(sizes: &[(u32, [Walls; 2])]) {
+fn growth(tables: &[(u32, Vec<Row>)]) {
     println!("growth, ms per node:");
-    for (who, at) in [("floor", 0), ("cellblock", 1)] {
-        let each = |nodes: u32, span: Duration| span.as_secs_f64() * 1e3 / f64::from(nodes);
-        let told = sizes.iter().filter_map(|(nodes, figures)| {
-            let (up, down) = figures[at]?;
-            Some(format!("{nodes}: up {:.2} down {:.2}", each(*nodes, up), each(*nodes, down)))
-        });
-        println!("  {who:10} {}", told.collect::<Vec<_>>().join("   "));
-    }
-}
-
-/// System calls of one more node: of a star of 16 less those of a star of 8, by 8. Counted by ktrace(1), children included.
-fn calls(folder: &Path) {
-    println!("system calls per node:");
-    let count = |who: &str, nodes: u32| -> Result<(u64, u64), String> {
-        if who == "floor" {
-            let own = std::env::current_exe().map_err(|error| error.to_string())?;
-            let words = ["floor".to_owned(), nodes.to_string()];
-            return Ok((traced(&own, &words, folder)?, 0));
-        }
-        let file = folder.join("bench.yaml");
-        std::fs::write(&file, lab(nodes)).map_err(|error| error.to_string())?;
-        let words = |verb: &str, target: String| -> Vec<String> {
-            let state = folder.join("state").to_string_lossy().into_owned();
-            ["--engine", "freebsd", "--load-modules", "-q", "--state-dir"]
-                .map(str::to_owned)
-                .into_iter()
-                .chain([state, verb.to_owned(), target])
-                .collect()
-        };
-        let up = traced(&beside("cellblock"), &words("up", file.to_string_lossy().into_owned()), folder)?;
-        let down = traced(&beside("cellblock"), &words("down", "bench".to_owned()), folder)?;
-        Ok((up, down))
-    };
-    for who in ["floor", "cellblock"] {
-        match (count(who, 8), count(who, 16)) {
-            (Ok(few), Ok(many)) => {
-                let each = |few: u64, many: u64| many.saturating_sub(few) / 8;
-                if who == "floor" {
-                    println!("  floor      up and down {}", each(few.0, many.0));
-                } else {
-                    println!("  cellblock  up {}, down {}", each(few.0, many.0), each(few.1, many.1));
-                }
+    for who in QUICK {
+        for (way, take) in WAYS {
+            let told: Vec<String> = tables
+                .iter()
+                .filter_map(|(nodes, rows)| {
+                    let row = rows.iter().find(|row| row.who == who && !row.samples.is_empty())?;
+                    let walls = sorted(row.samples.iter().map(|sample| take(sample).wall.as_secs_f64()));
+                    Some(format!("{nodes}: {:.2}", median(&walls) * 1e3 / f64::from(*nodes)))
+                })
+                .collect();
+            if !told.is_empty() {
+                println!("  {:18} {way:4} {}", who.name(), told.join("   "));
             }
-            (Err(why), _) | (_, Err(why)) => println!("  {who}: not counted: {why}"),
         }
     }
 }
 
-fn traced(program: &Path, arguments: &[String], folder: &Path) -> Result<u64, String> {
-    let trace = folder.join("trace");
-    let output = Command::new("ktrace")
-        .args(["-i", "-t", "c", "-f"])
-        .arg(&trace)
-        .arg(program)
-        .args(arguments)
-        .output()
-        .map_err(|error| format!("ktrace: {error}"))?;
-    if !output.status.success() {
-        return Err(format!("{}: {}", output.status, String::from_utf8_lossy(&output.stderr).trim()));
-    }
-    let dump = Command::new("kdump").arg("-f").arg(&trace).output().map_err(|error| format!("kdump: {error}"))?;
-    let lines = String::from_utf8_lossy(&dump.stdout);
-    let _ = std::fs::remove_file(&trace);
-    Ok(u64::try_from(lines.lines().filter(|line| line.contains(" CALL ")).count()).unwrap_or(u64::MAX))
+fn sorted(numbers: impl Iterator<Item = f64>) -> Vec<f64> {
+    let mut numbers: Vec<f64> = numbers.collect();
+    numbers.sort_by(f64::total_cmp);
+    numbers
+}
+
+/// The middle one of sorted numbers, the lower of two.
+fn median(sorted: &[f64]) -> f64 {
+    sorted.get(sorted.len().saturating_sub(1) / 2).copied().unwrap_or_default()
 }
