@@ -231,6 +231,9 @@ pub trait HostDoor {
     /// Time since some fixed point; virtual in a simulated kernel.
     fn now(&mut self) -> Duration;
 
+    /// Steps are about to be done: the doors may see to it that the kernel gets them done sooner.
+    fn expect_steps(&mut self) {}
+
     /// Lets time pass, or less when one of `wake` becomes readable. A simulated kernel advances its clock.
     fn wait(&mut self, at_most: Duration, wake: &[Sock]);
 }

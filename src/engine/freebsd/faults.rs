@@ -222,6 +222,10 @@ impl<D: HostDoor> HostDoor for FaultyDoors<D> {
         self.inner.now()
     }
 
+    fn expect_steps(&mut self) {
+        self.inner.expect_steps();
+    }
+
     fn wait(&mut self, at_most: Duration, wake: &[Sock]) {
         if self.is_alive() {
             self.inner.wait(at_most, wake);

@@ -172,6 +172,7 @@ impl<D: Doors> Engine for FreeBsd<'_, D> {
     }
 
     fn perform(&mut self, place: &Place, steps: &[&Step]) -> Vec<StepResult> {
+        self.doors.expect_steps();
         let mut results = Vec::with_capacity(steps.len());
         let mut session = Session::new(place.clone());
         while results.len() < steps.len() {

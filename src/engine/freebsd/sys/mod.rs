@@ -12,6 +12,7 @@ mod ioctl;
 mod jail;
 mod kernel;
 mod passing;
+mod pulse;
 mod resources;
 mod socket;
 
@@ -22,6 +23,7 @@ use std::os::fd::{AsFd, BorrowedFd, RawFd};
 use std::time::{Duration, Instant};
 
 use self::helper::Attached;
+use self::pulse::Pulse;
 use self::socket::Socket;
 use super::doors::{
     Actor, ExecuteError, Exit, FileDoor, FileRefusal, Helper, HostDoor, IoctlDoor, JailDoor, JailRefusal, Jid,
@@ -31,6 +33,9 @@ use super::doors::{
 use super::{Machine, Settings, Unusable, admit};
 use crate::abi::{Errno, IoctlArgument, JailParam};
 use crate::engine::{Backend, Fact};
+
+/// Whoever waits as long as that waits for something that no tick brings sooner.
+const LONG: Duration = Duration::from_millis(500);
 
 /// The kernel of this system.
 ///
@@ -59,6 +64,8 @@ pub struct KernelDoors {
     /// The limit of descriptors that programs get back.
     limit: Option<libc::rlimit>,
     began: Instant,
+    /// While steps are done.
+    pulse: Option<Pulse>,
 }
 
 impl Default for KernelDoors {
@@ -78,6 +85,7 @@ impl KernelDoors {
             scratch: Vec::new(),
             limit: kernel::raise_descriptor_limit(),
             began: Instant::now(),
+            pulse: None,
         }
     }
 
@@ -190,6 +198,7 @@ impl JailDoor for KernelDoors {
         command: &[String],
         output: &mut dyn FnMut(Stream, &[u8]),
     ) -> Result<Exit, ExecuteError> {
+        self.pulse = None;
         execute::execute(jid.0, command, self.limit, output)
     }
 
@@ -199,6 +208,7 @@ impl JailDoor for KernelDoors {
         command: &[String],
         terminal: BorrowedFd<'_>,
     ) -> Result<Box<dyn Running>, ExecuteError> {
+        self.pulse = None;
         let program = execute::execute_on(jid.0, command, self.limit, terminal)?;
         Ok(Box::new(program))
     }
@@ -241,7 +251,14 @@ impl HostDoor for KernelDoors {
         self.began.elapsed()
     }
 
+    fn expect_steps(&mut self) {
+        self.pulse.get_or_insert_with(Pulse::start);
+    }
+
     fn wait(&mut self, at_most: Duration, wake: &[Sock]) {
+        if at_most >= LONG && wake.is_empty() {
+            self.pulse = None;
+        }
         let descriptors: Vec<RawFd> = wake.iter().filter_map(|sock| self.sockets.get(sock)).map(Socket::raw).collect();
         // A signal ends the wait early, as a message would: callers look again.
         let _ = kernel::poll(&descriptors, Some(at_most));
