@@ -5,6 +5,7 @@
 #![allow(unsafe_code, reason = "system calls")]
 
 use std::ffi::CStr;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use super::call::{check, last_error};
@@ -78,11 +79,13 @@ fn obey(channel: BorrowedFd<'_>, room: &mut [u8]) {
     }
 }
 
-/// The signals that end a command from the terminal are for the parent, whose end is ours.
+/// Signals are for the parent, whose end is ours: those that end a command from the terminal most of all.
 fn become_quiet() {
-    for signal in [libc::SIGINT, libc::SIGQUIT, libc::SIGHUP, libc::SIGTERM, libc::SIGPIPE, libc::SIGTSTP] {
-        // SAFETY: ignoring a signal runs no code of ours.
-        unsafe { libc::signal(signal, libc::SIG_IGN) };
+    let mut every = MaybeUninit::uninit();
+    // SAFETY: sigfillset(3) fills a live local, which sigprocmask(2) then reads; no old mask is asked for.
+    unsafe {
+        libc::sigfillset(every.as_mut_ptr());
+        libc::sigprocmask(libc::SIG_BLOCK, every.as_ptr(), std::ptr::null_mut());
     }
 }
 
