@@ -37,7 +37,8 @@ impl<D: Doors> FreeBsd<'_, D> {
         let jails: Vec<Place> = observed.jails.keys().cloned().collect();
         self.see_roots(&scope.life, &mut observed.life)?;
         self.see_resources(&scope.life, &jails, &mut observed.life)?;
-        let places: Vec<Place> = observed.jails.keys().cloned().chain(scope.host.then_some(Place::Host)).collect();
+        let inside = observed.jails.keys().filter(|_| !scope.goes).cloned();
+        let places: Vec<Place> = inside.chain(scope.host.then_some(Place::Host)).collect();
         for place in places {
             let mut session = Session::new(place);
             let seen = self.see_place(&mut observed, scope, &mut session);
