@@ -21,7 +21,7 @@ pub struct World {
 impl World {
     pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let settings = Settings { means: RouteMeans::Netlink, load_modules: true, ..Settings::default() };
+        let settings = Settings { means: RouteMeans::Netlink, load_modules: true };
         Self {
             machine: Machine { doors: SimDoors::new(Kernel::boot(1)), settings },
             records: Records::new(folder.path()),
