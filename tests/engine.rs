@@ -197,7 +197,7 @@ fn a_change_changes_only_what_it_must() {
     let first = model(MIXED);
     world.up(&first);
     for (from, to, counts) in [
-        ("10.0.0.3/16", "10.0.0.4/16", (1, 0, 0, 1)),
+        ("10.0.0.3/16", "10.0.0.4/16", (0, 1, 0, 0)),
         ("rate: 1mbit", "rate: 2mbit", (0, 1, 0, 0)),
         ("mtu: 9000", "mtu: 4000", (0, 1, 0, 0)),
     ] {
