@@ -27,8 +27,9 @@ impl<K: Kernel> Engineer<'_, K> {
     pub(super) fn look(&mut self, scope: &Scope) -> Result<Observed, EngineError> {
         let mut observed = Observed::default();
         if self.own_lab()? {
-            if scope.goes {
-                // All of them go at once, whatever is in them.
+            if scope.goes && !scope.host {
+                // All of them go at once, whatever is in them. With ends on the host they are looked at: a pair whose marking was
+                // interrupted is told by its other end only, and is to be gone from the host when we return.
                 let places = self.kernel.listed(&self.lab)?.into_iter();
                 observed.namespaces = places.map(|place| (place, ObservedNamespace { inode: 0 })).collect();
             } else {
