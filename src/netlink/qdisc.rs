@@ -239,11 +239,11 @@ pub fn ticks_for(octets: u32, rate: u64) -> u32 {
     nanoseconds.and_then(|span| u32::try_from(span / u128::from(TICK)).ok()).unwrap_or(u32::MAX)
 }
 
-/// Octets that take so long at a rate, in the whole [`BURST`]s that a burst is made of: a tick alone is many octets at a high rate.
+/// Octets that take so long at a rate, in the whole [`BURST`]s that a burst is made of: a tick alone is many octets at a high rate,
+/// and what is left of a tick is lost on the way, so that the next multiple is meant.
 fn octets_in(ticks: u32, rate: u64) -> u32 {
-    // Kernel and division have each lost up to a tick.
-    let octets = (u128::from(ticks) + 1) * u128::from(TICK) * u128::from(rate) / 1_000_000_000;
-    let whole = (octets + u128::from(BURST / 2)) / u128::from(BURST) * u128::from(BURST);
+    let octets = u128::from(ticks) * u128::from(TICK) * u128::from(rate) / 1_000_000_000;
+    let whole = octets.div_ceil(u128::from(BURST)) * u128::from(BURST);
     u32::try_from(whole).unwrap_or(u32::MAX)
 }
 
