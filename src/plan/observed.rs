@@ -310,25 +310,28 @@ impl Reader<'_> {
 
     /// Epairs and bridges: those we know, and those that were made and never named.
     fn strays(&mut self) {
-        let mut epairs = BTreeSet::new();
-        for object in self.known.iter().flat_map(|graph| graph.in_order()) {
-            match object {
-                Object::Epair(epair) => {
-                    let [a, b] = &epair.ends;
-                    let [seen_a, seen_b] = [a, b].map(|end| self.clone_of("epair", &end.name));
-                    // Of a pair with one end away, the other end tells that it exists.
-                    let away_a = seen_b.as_ref().and_then(|_| self.lent(&a.name));
-                    let away_b = seen_a.as_ref().and_then(|_| self.lent(&b.name));
-                    let ends = match (seen_a.or(away_a), seen_b.or(away_b)) {
-                        (Some(a), Some(b)) => [a, b],
-                        // An end without its name is lost to us; the pair goes by the other one.
-                        (Some(end), None) | (None, Some(end)) => [end, located::lost()],
-                        (None, None) => continue,
-                    };
-                    if epairs.insert(ends[0].name.clone()) {
-                        self.push(Object::Epair(Epair { ends }));
-                    }
+        let known = self.known;
+        let (mut whole, mut halves) = (Vec::new(), Vec::new());
+        for object in known.iter().flat_map(|graph| graph.in_order()) {
+            if let Object::Epair(epair) = object {
+                match self.pair(epair) {
+                    [Some(a), Some(b)] => whole.push([a, b]),
+                    [Some(end), None] | [None, Some(end)] => halves.push(end),
+                    [None, None] => {}
                 }
+            }
+        }
+        // An end without its name is lost to us; the pair goes by the other one, unless that is of a pair that is whole: files before
+        // and after an edit can both know it, with another far end.
+        halves.retain(|half| !whole.iter().flatten().any(|end| end.name == half.name));
+        let mut epairs = BTreeSet::new();
+        for ends in whole.into_iter().chain(halves.into_iter().map(|end| [end, located::lost()])) {
+            if epairs.insert(ends[0].name.clone()) {
+                self.push(Object::Epair(Epair { ends }));
+            }
+        }
+        for object in known.iter().flat_map(|graph| graph.in_order()) {
+            match object {
                 Object::IfBridge(bridge) => {
                     if let Some(nic) = self.clone_of("bridge", &bridge.nic.name)
                         && epairs.insert(nic.name.clone())
@@ -358,6 +361,16 @@ impl Reader<'_> {
                 self.push(Object::IfBridge(IfBridge { nic }));
             }
         }
+    }
+
+    /// The ends of an epair that are there, or away.
+    fn pair(&self, epair: &Epair) -> [Option<Nic>; 2] {
+        let [a, b] = &epair.ends;
+        let [seen_a, seen_b] = [a, b].map(|end| self.clone_of("epair", &end.name));
+        // Of a pair with one end away, the other end tells that it exists.
+        let away_a = seen_b.as_ref().and_then(|_| self.lent(&a.name));
+        let away_b = seen_a.as_ref().and_then(|_| self.lent(&b.name));
+        [seen_a.or(away_a), seen_b.or(away_b)]
     }
 
     fn placements(&mut self) {
