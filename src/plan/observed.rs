@@ -324,22 +324,18 @@ impl Reader<'_> {
         // An end without its name is lost to us; the pair goes by the other one, unless that is of a pair that is whole: files before
         // and after an edit can both know it, with another far end.
         halves.retain(|half| !whole.iter().flatten().any(|end| end.name == half.name));
-        let mut epairs = BTreeSet::new();
+        let mut pushed = BTreeSet::new();
         for ends in whole.into_iter().chain(halves.into_iter().map(|end| [end, located::lost()])) {
-            if epairs.insert(ends[0].name.clone()) {
+            if pushed.insert(ends[0].name.clone()) {
                 self.push(Object::Epair(Epair { ends }));
             }
         }
         for object in known.iter().flat_map(|graph| graph.in_order()) {
-            match object {
-                Object::IfBridge(bridge) => {
-                    if let Some(nic) = self.clone_of("bridge", &bridge.nic.name)
-                        && epairs.insert(nic.name.clone())
-                    {
-                        self.push(Object::IfBridge(IfBridge { nic }));
-                    }
-                }
-                _ => {}
+            if let Object::IfBridge(bridge) = object
+                && let Some(nic) = self.clone_of("bridge", &bridge.nic.name)
+                && pushed.insert(nic.name.clone())
+            {
+                self.push(Object::IfBridge(IfBridge { nic }));
             }
         }
         let unnamed: Vec<&Name> =

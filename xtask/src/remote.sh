@@ -7,23 +7,29 @@ exec 3>&1 4<&0 1>&2 </dev/null
 guest= watchers=
 folder=$(mktemp -d /tmp/cellblock.XXXXXX) || exit 71
 
-# The guest with everything that it has started, and every program of the bundle, whoever started it. Twice: one may have started
-# another meanwhile.
+# The guest with everything that it has started, and every program of the bundle, whoever started it.
+doomed() {
+    ps -axww -o pid=,ppid=,command= | awk -v folder="$folder/" -v guest="${guest:-0}" '
+        { parent[$1] = $2 }
+        index($0, folder) && !/awk/ { doomed[$1] }
+        END {
+            if (guest > 1) doomed[guest]
+            do {
+                more = 0
+                for (one in parent) if (parent[one] in doomed && !(one in doomed)) { doomed[one]; more = 1 }
+            } while (more)
+            for (one in doomed) if (one > 1) print one
+        }' | sort -n
+}
+
+# They are halted before they are killed: one that was killed while its child began would leave a child that is nobody's.
 stop() {
-    for round in 1 2; do
-        found=$(ps -axww -o pid=,ppid=,command= | awk -v folder="$folder/" -v guest="${guest:-0}" '
-            { parent[$1] = $2 }
-            index($0, folder) && !/awk/ { doomed[$1] }
-            END {
-                if (guest > 1) doomed[guest]
-                do {
-                    more = 0
-                    for (one in parent) if (parent[one] in doomed && !(one in doomed)) { doomed[one]; more = 1 }
-                } while (more)
-                for (one in doomed) if (one > 1) print one
-            }')
-        [ -z "$found" ] || $root kill -KILL $found
+    known=
+    while found=$(doomed) && [ "$found" != "$known" ]; do
+        $root kill -STOP $found
+        known=$found
     done 2>/dev/null
+    [ -z "$known" ] || $root kill -KILL $known 2>/dev/null
 }
 
 sweep() {
