@@ -311,3 +311,66 @@ fn what_needs_privilege_is_refused_where_it_stands() {
     let doctor = user.run(&["doctor"]).expect(0);
     assert!(doctor.out.contains("auto: engine linux, each lab in a user namespace of its own"), "{}", doctor.out);
 }
+
+/// A directory of the user's in which a shell runs: with what ldd(1) says that it needs.
+fn root(user: &User, name: &str) -> Option<PathBuf> {
+    let root = user.home.path().join(name);
+    let own = |path: &Path| user.uid.map_or(Ok(()), |uid| chown(path, Some(uid), Some(uid))).unwrap();
+    let mut needed = BTreeSet::new();
+    for program in ["/bin/sh", "/bin/cat"] {
+        needed.insert(PathBuf::from(program));
+        let Ok(said) = Command::new("ldd").arg(program).output() else {
+            println!("skipped: ldd(1) cannot be run");
+            return None;
+        };
+        let text = String::from_utf8(said.stdout).unwrap();
+        needed.extend(text.split_whitespace().filter(|word| word.starts_with('/')).map(PathBuf::from));
+    }
+    let files = needed.iter().map(|path| path.strip_prefix("/").unwrap().to_owned());
+    let folders = ["dev", "proc", "sys", "etc", "var"].map(PathBuf::from);
+    for folder in files.clone().filter_map(|path| path.parent().map(Path::to_owned)).chain(folders) {
+        for part in folder.ancestors().collect::<Vec<_>>().into_iter().rev() {
+            fs::create_dir_all(root.join(part)).unwrap();
+            own(&root.join(part));
+        }
+    }
+    for file in files {
+        fs::copy(Path::new("/").join(&file), root.join(&file)).unwrap();
+    }
+    fs::write(root.join("etc/motd"), "of the base\n").unwrap();
+    own(&root.join("etc/motd"));
+    Some(root)
+}
+
+#[test]
+fn nodes_have_files_of_their_own_without_privilege() {
+    let Some(user) = User::new() else { return };
+    let Some(base) = root(&user, "base") else { return };
+    let rootfs = format!("kind: host, rootfs: {{ base: {}, rw: [ etc, var ] }}", base.display());
+    user.write("two.yaml", &TWO.replace("a: { kind: host }", &format!("a: {{ {rootfs} }}")));
+    user.run(&["up", "two.yaml"]).expect(0);
+    let script = "cat /etc/motd; echo own > /etc/motd; cat /etc/motd; cat /proc/1/comm; echo x > /dev/null; echo /dev/pts/* \
+                  /sys/class/net/*; echo x > /x";
+    let said = user.run(&["exec", "a@two", "sh", "-c", script]).expect(2);
+    assert_eq!(said.out, "of the base\nown\ncellblock-init\n/dev/pts/ptmx /sys/class/net/e0 /sys/class/net/lo\n");
+    assert!(said.err.contains("Read-only"), "{}", said.err);
+    assert_eq!(fs::read_to_string(base.join("etc/motd")).unwrap(), "of the base\n");
+    assert!(user.run(&["plan", "two.yaml"]).expect(0).out.contains("Plan: 0 to add, 0 to change"));
+    user.run(&["test", "two"]).expect(0);
+    user.run(&["down", "--wait", "two"]).expect(0);
+    user.nothing_is_left("two");
+    assert!(!user.state().join("roots/two").exists());
+}
+
+#[test]
+fn down_waits_without_privilege_until_the_kernel_has_taken_everything_apart() {
+    let Some(user) = User::new() else { return };
+    user.write("two.yaml", TWO);
+    for _ in 0..2 {
+        user.run(&["up", "two.yaml"]).expect(0);
+        assert!(user.run(&["down", "--wait", "two"]).expect(0).out.contains("lab down in"));
+        user.nothing_is_left("two");
+    }
+    // A lab that is not there is no lab to wait for.
+    user.run(&["down", "--wait", "two"]).expect(66);
+}

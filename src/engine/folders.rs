@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 /// Bits that chmod(2) sets.
 const MODE: u32 = 0o7777;
 
+/// What stands behind the path of a copy that is not finished.
+pub const UNFINISHED: &str = ".new";
+
 /// A refusal, and the file that it is about.
 #[derive(Debug)]
 pub struct FolderError {
@@ -96,6 +99,27 @@ pub fn finish(unfinished: &Path, path: &Path) -> Result<(), FolderError> {
         return Err(at(path)(io::Error::from(io::ErrorKind::AlreadyExists)));
     }
     fs::rename(unfinished, path).map_err(at(path))
+}
+
+/// Makes an empty directory, or a copy of one, which has its name once it is whole.
+///
+/// # Errors
+/// As [`make`], [`copy`] and [`finish`].
+pub fn provide(path: &str, copy_of: Option<&str>, unlock: &dyn Fn(&Path) -> bool) -> Result<(), FolderError> {
+    let Some(from) = copy_of else { return make(Path::new(path)) };
+    let unfinished = PathBuf::from(format!("{path}{UNFINISHED}"));
+    remove(&unfinished, unlock)?;
+    copy(Path::new(from), &unfinished)?;
+    finish(&unfinished, Path::new(path))
+}
+
+/// Removes what [`provide`] made, or began to make.
+///
+/// # Errors
+/// As [`remove`].
+pub fn discard(path: &str, unlock: &dyn Fn(&Path) -> bool) -> Result<(), FolderError> {
+    remove(Path::new(&format!("{path}{UNFINISHED}")), unlock)?;
+    remove(Path::new(path), unlock)
 }
 
 /// Removes a directory with everything inside; what is not there is no error. `unlock` is asked to make a file that refuses

@@ -205,11 +205,11 @@ pub trait Engine {
     /// What is still there, or why it cannot be known.
     fn end_processes(&mut self, places: &[Place], ending: &Ending) -> Result<(), EngineError>;
 
-    /// The number for the lab's devfs ruleset: `present` where that is ours or free.
+    /// The number for the lab's devfs ruleset: `present` where that is ours or free; `None` where there are none.
     ///
     /// # Errors
     /// The kernel's refusal.
-    fn ruleset(&mut self, present: Option<u16>) -> Result<u16, EngineError>;
+    fn ruleset(&mut self, present: Option<u16>) -> Result<Option<u16>, EngineError>;
 
     /// Runs a program in a place to its end; `output` gets what it writes as it comes.
     ///

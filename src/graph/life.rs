@@ -152,7 +152,7 @@ pub(super) fn home<'n>(lab: &LabName, mut nodes: impl Iterator<Item = &'n Node>,
     nodes.any(needs_one).then(|| folder(None, format!("{roots}/{lab}")))
 }
 
-fn folder(node: Option<&NodeName>, path: String) -> Object {
+pub(super) fn folder(node: Option<&NodeName>, path: String) -> Object {
     Object::Folder(Folder { node: node.cloned(), path: path.into(), copy_of: None })
 }
 
@@ -204,22 +204,29 @@ pub(super) fn root(lab: &LabName, node: &Node, roots: &str, ruleset: u16) -> Roo
 /// A base that all share, and over it what the node has for itself.
 fn layers(objects: &mut Vec<Object>, node: &NodeName, (home, at): (&str, &str), base: &Path, rw: &[Inside]) {
     objects.extend([folder(Some(node), home.to_owned()), folder(Some(node), at.to_owned())]);
+    let private = |folder: &Inside| copy_at(home, base, folder);
     let mut mount = |at: String, from: &str, read_only: bool| {
         let what = Mounted::Folder { from: from.into(), read_only };
         objects.push(Object::Mount(Mount { node: node.clone(), at: at.into(), what }));
     };
-    // The name of a copy says what it was copied from: another base means other copies.
-    let digest = Sha256::digest(base.as_str());
-    let tag: String = digest.iter().take(5).map(|byte| format!("{byte:02x}")).collect();
-    let private = |folder: &Inside| format!("{home}/{tag}-{}", folder.as_str().replace('%', "%25").replace('/', "%2F"));
     mount(at.to_owned(), base.as_str(), true);
     for folder in rw {
         mount(format!("{at}/{folder}"), &private(folder), false);
     }
-    for folder in rw {
-        let copy_of = Some(format!("{base}/{folder}").into());
-        objects.push(Object::Folder(Folder { node: Some(node.clone()), path: private(folder).into(), copy_of }));
-    }
+    objects.extend(rw.iter().map(|folder| copy(node, home, base, folder)));
+}
+
+/// Where a node has its copy of a folder of a base. Its name says what it was copied from: another base means other copies.
+pub(super) fn copy_at(home: &str, base: &Path, folder: &Inside) -> String {
+    let digest = Sha256::digest(base.as_str());
+    let tag: String = digest.iter().take(5).map(|byte| format!("{byte:02x}")).collect();
+    format!("{home}/{tag}-{}", folder.as_str().replace('%', "%25").replace('/', "%2F"))
+}
+
+/// That copy.
+pub(super) fn copy(node: &NodeName, home: &str, base: &Path, folder: &Inside) -> Object {
+    let copy_of = Some(format!("{base}/{folder}").into());
+    Object::Folder(Folder { node: Some(node.clone()), path: copy_at(home, base, folder).into(), copy_of })
 }
 
 /// Whether `path` is `above` or below it.

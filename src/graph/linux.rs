@@ -1,5 +1,6 @@
 //! What a lab is made of on Linux: namespaces, veth pairs and bridges. Addresses, routes and sysctls are the same objects everywhere.
 
+mod root;
 mod shape;
 mod sysctls;
 
@@ -9,9 +10,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::object::{Address, Name, Nic, Object, ObjectId, Place, Route, Sysctl, Up};
-use super::{Cpus, Graph, GraphError, Limit, Owner, names, place_of};
+use super::{Cpus, Graph, GraphError, Limit, Numbering, Owner, life, names, place_of};
 use crate::model::{Link, Model, Mtu, Node, NodeId, NodeKind, SwitchDriver};
 
+pub use root::Root;
 pub use shape::{Bottleneck, Line, Sending, Shaped, ShapedEnd};
 pub use sysctls::{Translated, interface_of, translate};
 
@@ -29,6 +31,8 @@ pub enum Linux {
     Bridge(Bridge),
     /// How the ends of a veth pair send.
     Shaped(Shaped),
+    /// The files of a node.
+    Root(Root),
 }
 
 /// A namespace: `LAB`, which holds the bridges, or `LAB.NODE`.
@@ -105,6 +109,7 @@ impl Linux {
             Self::Veth(veth) => ObjectId::Epair(veth.nics[0].name.clone()),
             Self::Bridge(bridge) => ObjectId::IfBridge(bridge.nic.name.clone()),
             Self::Shaped(shaped) => ObjectId::Shape(shaped.nic.clone()),
+            Self::Root(root) => ObjectId::Root(root.place.clone()),
         }
     }
 
@@ -115,6 +120,7 @@ impl Linux {
             Self::Namespace(namespace) => Some(&namespace.place),
             Self::Veth(_) | Self::Shaped(_) => None,
             Self::Bridge(_) => Some(&Place::Lab),
+            Self::Root(root) => Some(&root.place),
         }
     }
 
@@ -122,7 +128,7 @@ impl Linux {
     #[must_use]
     pub fn nics(&self) -> &[Nic] {
         match self {
-            Self::Namespace(_) | Self::Shaped(_) => &[],
+            Self::Namespace(_) | Self::Shaped(_) | Self::Root(_) => &[],
             Self::Veth(veth) => &veth.nics,
             Self::Bridge(bridge) => std::slice::from_ref(&bridge.nic),
         }
@@ -145,6 +151,10 @@ impl Linux {
             }
             Self::Bridge(_) => want(ObjectId::Jail(Place::Lab)),
             Self::Shaped(shaped) => want(ObjectId::Epair(shaped.nic.clone())),
+            Self::Root(root) => {
+                want(ObjectId::Jail(root.place.clone()));
+                root.private.values().for_each(|copy| want(ObjectId::Folder(copy.clone())));
+            }
         }
     }
 }
@@ -153,9 +163,10 @@ impl Linux {
 ///
 /// # Errors
 /// A derived name that two objects would share.
-pub fn build(model: &Model) -> Result<Graph, GraphError> {
+pub fn build(model: &Model, numbering: &Numbering) -> Result<Graph, GraphError> {
     let mut builder = Builder { model, mtus: bridge_mtus(model), owner: Owner::Lab, objects: Vec::new() };
     builder.namespaces();
+    builder.roots(numbering.roots.as_deref().unwrap_or(life::ROOTS));
     builder.bridges();
     for link in &model.links {
         builder.owner = Owner::Link(link.identity.as_str().into());
@@ -190,6 +201,16 @@ impl Builder<'_> {
                 self.owner = Owner::Node(node.name.as_str().into());
                 self.push(Object::Linux(Linux::Namespace(Namespace { place: place_of(node) })));
             }
+        }
+    }
+
+    fn roots(&mut self, roots: &str) {
+        let model = self.model;
+        self.owner = Owner::Lab;
+        life::home(&model.lab, model.nodes.iter(), roots).into_iter().for_each(|home| self.push(home));
+        for node in &model.nodes {
+            self.owner = Owner::Node(node.name.as_str().into());
+            root::objects(&model.lab, node, roots).into_iter().for_each(|object| self.push(object));
         }
     }
 

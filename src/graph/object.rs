@@ -365,6 +365,8 @@ pub enum ObjectId {
     Limit(Place, Name, Name),
     /// By place.
     Cpus(Place),
+    /// By place.
+    Root(Place),
 }
 
 impl Object {

@@ -101,7 +101,7 @@ impl Labs<'_> {
         }
         if model.nodes.iter().any(graph::life::needs_ruleset) {
             let chosen = self.engine(&model.lab, known).ruleset(numbering.ruleset);
-            numbering.ruleset = Some(chosen.map_err(words::unreadable)?);
+            numbering.ruleset = chosen.map_err(words::unreadable)?;
         }
         Ok(numbering)
     }

@@ -124,6 +124,8 @@ fn carries(needed: &Object, object: &Object) -> bool {
     match (needed, object) {
         (Object::Sysctl(_), _) => false,
         (Object::Member(member), Object::Up(up)) => member.member == up.interface,
+        // A root names its copies: with other ones it is another root.
+        (Object::Folder(_), Object::Linux(Linux::Root(_))) => false,
         _ => true,
     }
 }

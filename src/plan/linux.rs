@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::graph::linux::{Bridge, BridgeSettings, Linux, Namespace, Sending, Veth};
+use crate::graph::linux::{Bridge, BridgeSettings, Linux, Namespace, Root, Sending, Veth};
 use crate::graph::{Name, Place};
 
 use super::diff::Attributes;
@@ -63,6 +63,10 @@ pub enum LinuxStep {
         /// After.
         to: Sending,
     },
+    /// pivot_root(2) of the node's first process, which is made for it: what ran in the node has other files, and ends.
+    SetRoot(Root),
+    /// The node has the host's files: what runs in it ends.
+    UnsetRoot(Root),
 }
 
 impl LinuxStep {
@@ -82,6 +86,8 @@ impl LinuxStep {
             Self::SetSending { place, interface, from, to } => {
                 Self::SetSending { place, interface, from: to, to: from }
             }
+            Self::SetRoot(root) => Self::UnsetRoot(root),
+            Self::UnsetRoot(root) => Self::SetRoot(root),
         }
     }
 
@@ -95,6 +101,7 @@ impl LinuxStep {
             Self::SetLinkLocal { place, .. } | Self::SetForwarding { place, .. } | Self::SetSending { place, .. } => {
                 place.clone()
             }
+            Self::SetRoot(root) | Self::UnsetRoot(root) => root.place.clone(),
             _ => Place::Lab,
         }
     }
@@ -117,6 +124,7 @@ impl LinuxStep {
             Self::CreateBridge(_) | Self::RemoveBridge(_) | Self::SetBridge { .. } => "bridge",
             Self::SetLinkLocal { .. } | Self::SetForwarding { .. } => "attribute",
             Self::SetSending { .. } => "tc",
+            Self::SetRoot(_) | Self::UnsetRoot(_) => "root",
         }
     }
 
@@ -174,6 +182,8 @@ impl LinuxStep {
                 let tc = namespace(lab, place).map_or_else(|| "tc".to_owned(), |name| format!("tc -n {name}"));
                 shaped::commands(&tc, interface, from, to)
             }
+            // ip(8) gives no namespace files of its own.
+            Self::SetRoot(_) | Self::UnsetRoot(_) => Vec::new(),
         }
     }
 }
@@ -229,6 +239,7 @@ pub(super) fn creation(object: &Linux) -> Vec<Step> {
         Linux::Veth(veth) => LinuxStep::CreateVeth(veth),
         Linux::Bridge(bridge) => LinuxStep::CreateBridge(bridge),
         Linux::Shaped(shaped) => return shaped::steps(None, Some(&shaped)),
+        Linux::Root(root) => LinuxStep::SetRoot(root),
     })]
 }
 
@@ -239,6 +250,7 @@ pub(super) fn removal(object: &Linux) -> Vec<Step> {
         Linux::Veth(veth) => LinuxStep::RemoveVeth(veth),
         Linux::Bridge(bridge) => LinuxStep::RemoveBridge(bridge),
         Linux::Shaped(shaped) => return shaped::steps(Some(&shaped), None),
+        Linux::Root(root) => LinuxStep::UnsetRoot(root),
     })]
 }
 
@@ -295,8 +307,21 @@ pub(super) fn compare(found: &mut Attributes, old: &Linux, new: &Linux) {
             found.differ("learning", yes_no(old.settings.learning), yes_no(new.settings.learning), false);
         }
         (Linux::Shaped(old), Linux::Shaped(new)) => shaped::compare(found, old, new),
+        (Linux::Root(old), Linux::Root(new)) => {
+            for (name, old) in root(old) {
+                let new = root(new).into_iter().find(|(other, _)| *other == name).map(|(_, value)| value);
+                found.differ(name, old, new.unwrap_or_default(), true);
+            }
+        }
         (old, new) => found.differ("kind", kind(old), kind(new), true),
     }
+}
+
+/// What a node's files are.
+pub(super) fn root(root: &Root) -> [(&'static str, String); 2] {
+    let base = if root.read_only { format!("{} (read-only)", root.base) } else { root.base.to_string() };
+    let private: Vec<&str> = root.private.keys().map(|folder| &**folder).collect();
+    [("path", base), ("private", private.join(", "))]
 }
 
 /// What kind of object it is, in the kernel's word.
@@ -306,6 +331,7 @@ pub(super) fn kind(object: &Linux) -> &'static str {
         Linux::Veth(_) => "veth",
         Linux::Bridge(_) => "bridge",
         Linux::Shaped(_) => "tc",
+        Linux::Root(_) => "root",
     }
 }
 
@@ -316,5 +342,6 @@ pub(super) fn name(lab: &str, object: &Linux) -> String {
         Linux::Veth(veth) => format!("{} and {}", veth.nics[0].of(), veth.nics[1].of()),
         Linux::Bridge(bridge) => bridge.nic.of().to_owned(),
         Linux::Shaped(shaped) => shaped.nic.to_string(),
+        Linux::Root(root) => format!("of {}", root.place),
     }
 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::observed::{ObservedJail, by_text};
 use crate::graph::life::{Clone as ZfsClone, DEVFS_RULESET};
+use crate::graph::linux::{Linux, Root};
 use crate::graph::{Cpus, Folder, Graph, Limit, Mount, Mounted, Name, Object, ObjectId, Place, Ruleset};
 use crate::model::CpuSet;
 
@@ -27,6 +28,8 @@ pub struct LifeScope {
     pub limits: BTreeSet<Place>,
     /// Jails with processors of their own.
     pub cpus: BTreeSet<Place>,
+    /// Nodes of Linux with files of their own.
+    pub roots: BTreeSet<Place>,
 }
 
 impl LifeScope {
@@ -38,6 +41,7 @@ impl LifeScope {
             Object::Ruleset(ruleset) => drop(self.rulesets.insert(ruleset.number)),
             Object::Limit(limit) => drop(self.limits.insert(limit.place.clone())),
             Object::Cpus(cpus) => drop(self.cpus.insert(cpus.place.clone())),
+            Object::Linux(Linux::Root(root)) => drop(self.roots.insert(root.place.clone())),
             _ => {}
         }
     }
@@ -64,6 +68,9 @@ pub struct ObservedLife {
     /// Processors of the jails asked for, and of the lab jail.
     #[serde(serialize_with = "by_text", skip_serializing_if = "BTreeMap::is_empty")]
     pub cpus: BTreeMap<Place, CpuSet>,
+    /// What nodes of Linux see as their files.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub roots: Vec<Root>,
 }
 
 /// A clone.
@@ -130,6 +137,7 @@ impl ObservedLife {
             objects.extend(limits.iter().map(limit).filter(|limit| told.insert(limit.id())));
         }
         objects.extend(self.cpus(known.first().copied()));
+        objects.extend(self.roots.iter().cloned().map(|root| Object::Linux(Linux::Root(root))));
         objects
     }
 

@@ -108,6 +108,11 @@ pub(super) fn attributes(object: &Object) -> Vec<(String, String)> {
         | Object::Ruleset(_)
         | Object::Cpus(_) => {}
         Object::Linux(Linux::Namespace(_)) => {}
+        Object::Linux(Linux::Root(root)) => linux::root(root).into_iter().for_each(|(name, value)| {
+            if !value.is_empty() {
+                say(name, value);
+            }
+        }),
         Object::Linux(Linux::Shaped(shaped)) => found.extend(shaped::attributes(shaped)),
         Object::Linux(Linux::Veth(veth)) => {
             nic("a ", &veth.nics[0], &mut say);

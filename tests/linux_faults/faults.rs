@@ -37,7 +37,7 @@ topology:
     n1: { kind: hub }
     r1: { kind: router }
     me: { kind: self, sysctls: { net.inet.ip.ttl: 32 } }
-    h1: { kind: host, routes: [ { to: default, via: 10.0.0.1 } ] }
+    h1: { kind: host, routes: [ { to: default, via: 10.0.0.1 } ], rootfs: { base: /run/bases/one, rw: etc } }
   links:
     - { endpoints: [ b1, n1 ] }
     - { endpoints: [ "h1:eth0", b1 ], ipv4: [ 10.0.0.2/16, ~ ] }
@@ -50,12 +50,18 @@ fn edited() -> String {
     MIXED
         .replace("    - { endpoints: [ b1, n1 ] }\n", "    - { endpoints: [ b1, n1 ], mtu: 1400 }\n")
         .replace("10.0.0.2/16", "10.0.0.3/16")
+        .replace("/run/bases/one", "/run/bases/two")
         .replace("n1: { kind: hub }", "n1: { kind: hub }\n    h2: { kind: host }")
         .replace("ipv6: [ \"fd00::1/64\", \"fd00::2/64\" ]", "ipv4: [ 10.9.0.1/24, 10.9.0.2/24 ]")
 }
 
 pub fn run() -> ExitCode {
     alone::run(|| {
+        for folder in ["dev", "proc", "sys", "etc"] {
+            for base in ["one", "two"] {
+                fs::create_dir_all(format!("/run/bases/{base}/{folder}")).unwrap();
+            }
+        }
         let test = |name: &str, run: fn() -> Result<(), Failed>| Trial::test(name, run);
         vec![
             test("an_error_at_any_call_of_up", error_at_any_call_of_up),
@@ -102,7 +108,7 @@ impl State {
     }
 
     fn is_empty(&self) -> bool {
-        Records::new(self.path()).labs().unwrap().is_empty()
+        Records::new(self.path()).labs().unwrap().is_empty() && !self.path().join("roots/mixed").exists()
     }
 }
 

@@ -101,7 +101,7 @@ impl Engine for FailingEngine<'_> {
         self.inner.end_processes(places, ending)
     }
 
-    fn ruleset(&mut self, present: Option<u16>) -> Result<u16, EngineError> {
+    fn ruleset(&mut self, present: Option<u16>) -> Result<Option<u16>, EngineError> {
         self.inner.ruleset(present)
     }
 

@@ -329,8 +329,7 @@ pub trait FileDoor {
     fn zfs(&mut self, arguments: &[&str]) -> Result<ZfsAnswer, ExecuteError>;
 }
 
-/// What is behind the name of a copy that is not whole.
-pub const UNFINISHED: &str = ".new";
+pub use crate::engine::folders::UNFINISHED;
 
 /// What rctl(4) is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

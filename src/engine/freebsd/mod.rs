@@ -224,8 +224,8 @@ impl<D: Doors> Engine for FreeBsd<'_, D> {
         self.end(places, ending)
     }
 
-    fn ruleset(&mut self, present: Option<u16>) -> Result<u16, EngineError> {
-        self.usable_ruleset(present)
+    fn ruleset(&mut self, present: Option<u16>) -> Result<Option<u16>, EngineError> {
+        self.usable_ruleset(present).map(Some)
     }
 
     fn execute(

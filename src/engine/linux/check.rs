@@ -44,6 +44,7 @@ fn needs(model: &Model) -> impl Iterator<Item = (Feature, Origin)> {
         all.filter(|(name, _)| names.contains(&name.as_str())).map(|(_, limit)| limit.origin).next()
     };
     let cpus = model.nodes.iter().find_map(|node| node.cpus.as_ref());
+    let layered = model.nodes.iter().find(|node| matches!(node.rootfs.value, RootFs::Layered { .. }));
     let shaped = |has: fn(&Sending) -> bool| {
         let mut shapings = model.links.iter().flat_map(|link| link.shaping.iter().flatten());
         shapings.find(|shaping| has(&Sending::of(shaping, Mtu::ETHERNET))).map(|shaping| shaping.origin)
@@ -53,6 +54,7 @@ fn needs(model: &Model) -> impl Iterator<Item = (Feature, Origin)> {
         limits(&["maxproc"]).map(|origin| (Feature::ProcessGroups, origin)),
         limits(&["pcpu"]).map(|origin| (Feature::ShareGroups, origin)),
         cpus.map(|cpus| (Feature::ProcessorGroups, cpus.origin)),
+        layered.map(|node| (Feature::ReadOnlyRoots, node.rootfs.origin)),
         host.map(|node| (Feature::OwnStack, node.name.origin)),
         shaped(|sending| sending.bottleneck.is_some()).map(|origin| (Feature::Tbf, origin)),
         shaped(|sending| sending.line.is_some()).map(|origin| (Feature::Netem, origin)),
@@ -130,15 +132,12 @@ fn check_jail(node: &Node, found: &mut Vec<Diagnostic>) {
 }
 
 fn check_life(node: &Node, found: &mut Vec<Diagnostic>) {
-    let mut refuse = |what: &str, origin: Origin| {
+    if let RootFs::Zfs(snapshot) = &node.rootfs.value {
         found.push(
-            Diagnostic::error("L009", format!("the linux engine cannot do `{what}` of `{}` yet", node.name))
-                .at(origin, format!("`{what}` is not built on this engine"))
-                .help("leave it out here"),
+            Diagnostic::error("L009", format!("the linux engine cannot clone `{snapshot}` for `{}`", node.name))
+                .at(node.rootfs.origin, "clones of ZFS are made on FreeBSD")
+                .help("`rootfs: { base: … }` does the same with copies of what a node may write to"),
         );
-    };
-    if node.rootfs.value != RootFs::Host {
-        refuse("rootfs", node.rootfs.origin);
     }
     for (resource, limit) in &node.limits {
         if Knob::of(resource, &limit.action, limit.amount).is_none() {

@@ -42,7 +42,13 @@ impl Encoded {
 /// Whether a step is done by a message alone.
 pub(super) fn is_message(step: &Step) -> bool {
     match step {
-        Step::Linux(step) => !matches!(step, LinuxStep::CreateNamespace(_) | LinuxStep::RemoveNamespace(_)),
+        Step::Linux(step) => !matches!(
+            step,
+            LinuxStep::CreateNamespace(_)
+                | LinuxStep::RemoveNamespace(_)
+                | LinuxStep::SetRoot(_)
+                | LinuxStep::UnsetRoot(_)
+        ),
         Step::SetMac { .. }
         | Step::SetMtu { .. }
         | Step::SetDescription { .. }

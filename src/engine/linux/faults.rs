@@ -10,7 +10,8 @@ use super::features::{Answer, Feature};
 use super::kernel::{EchoSocket, Kernel, Knob, Process};
 use crate::engine::faults::Faults;
 use crate::engine::{EngineError, Exit, NotRun, Running, Settling, Stream};
-use crate::graph::{Name, Place};
+use crate::graph::linux::Root;
+use crate::graph::{Folder, Name, Place};
 use crate::model::LabName;
 
 /// A kernel whose calls are counted, and that lacks features at will.
@@ -197,6 +198,37 @@ impl<K: Kernel> Kernel for FaultyKernel<K> {
         self.step(&process.place, "kill")?;
         self.inner.signal(process, signal)
     }
+
+    fn make_folder(&mut self, folder: &Folder) -> Result<(), EngineError> {
+        self.step(&folder.path, "mkdir")?;
+        self.inner.make_folder(folder)
+    }
+
+    fn remove_folder(&mut self, folder: &Folder) -> Result<(), EngineError> {
+        self.step(&folder.path, "rmdir")?;
+        self.inner.remove_folder(folder)
+    }
+
+    fn folders(&mut self, paths: &BTreeSet<Name>) -> Result<BTreeMap<Name, bool>, EngineError> {
+        self.step("the roots of nodes", "stat")?;
+        self.inner.folders(paths)
+    }
+
+    fn set_root(&mut self, lab: &LabName, root: &Root) -> Result<(), EngineError> {
+        self.step(&root.place, "pivot_root")?;
+        self.inner.set_root(lab, root)
+    }
+
+    fn unset_root(&mut self, lab: &LabName, place: &Place) -> Result<(), EngineError> {
+        self.step(place, "kill")?;
+        self.inner.unset_root(lab, place)
+    }
+
+    fn roots(&mut self, lab: &LabName) -> Result<Vec<Root>, EngineError> {
+        self.step(lab, "readdir")?;
+        self.inner.roots(lab)
+    }
+
     fn set_knob(&mut self, lab: &LabName, place: &Place, knob: &Knob) -> Result<(), EngineError> {
         self.step(place, "write")?;
         self.inner.set_knob(lab, place, knob)

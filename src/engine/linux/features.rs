@@ -26,6 +26,8 @@ pub enum Feature {
     ShareGroups,
     /// Control groups that have processors of their own.
     ProcessorGroups,
+    /// Directories that are shown read-only with everything that is mounted below them.
+    ReadOnlyRoots,
     /// Token buckets, which limit the rate of a link.
     Tbf,
     /// The network emulator, which delays, loses and changes frames.
@@ -37,7 +39,7 @@ pub type Answer = Result<String, String>;
 
 impl Feature {
     /// All of them, in the order in which they are told.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Namespaces,
         Self::UserNamespaces,
         Self::Veth,
@@ -48,6 +50,7 @@ impl Feature {
         Self::ProcessGroups,
         Self::ShareGroups,
         Self::ProcessorGroups,
+        Self::ReadOnlyRoots,
         Self::Tbf,
         Self::Netem,
     ];
@@ -66,6 +69,7 @@ impl Feature {
             Self::ProcessGroups => "cgroup pids",
             Self::ShareGroups => "cgroup cpu",
             Self::ProcessorGroups => "cgroup cpuset",
+            Self::ReadOnlyRoots => "read-only roots",
             Self::Tbf => "tbf",
             Self::Netem => "netem",
         }
@@ -100,6 +104,10 @@ impl Feature {
             Self::ProcessorGroups => (
                 Standing::Limited,
                 "`cpus` cannot be had: write `+cpuset` into cgroup.subtree_control of the cgroups of version 2",
+            ),
+            Self::ReadOnlyRoots => (
+                Standing::Limited,
+                "no node can have `rootfs: { base: … }`: it takes a kernel of 5.12 or later; a path does without",
             ),
             Self::Tbf => (
                 Standing::Limited,

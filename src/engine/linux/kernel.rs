@@ -1,6 +1,6 @@
 //! What the engine asks of a Linux kernel: a few system calls at a time, everything about interfaces as netlink bytes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;
 use std::os::fd::BorrowedFd;
@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use super::features::{Answer, Feature};
 use crate::engine::{EngineError, Exit, NotRun, Running, Settling, Stream};
-use crate::graph::{Name, Place};
+use crate::graph::linux::Root;
+use crate::graph::{Folder, Name, Place};
 use crate::model::{CpuSet, LabName};
 
 /// A socket that echoes are sent from.
@@ -268,6 +269,42 @@ pub trait Kernel: fmt::Debug {
     /// # Errors
     /// What the system refuses.
     fn signal(&mut self, process: &Process, signal: i32) -> Result<(), EngineError>;
+
+    /// Makes an empty directory of the host, or a copy of one.
+    ///
+    /// # Errors
+    /// What the system refuses; an empty one that is there is no error.
+    fn make_folder(&mut self, folder: &Folder) -> Result<(), EngineError>;
+
+    /// Removes a directory with everything inside.
+    ///
+    /// # Errors
+    /// What the system refuses; one that is not there is no error.
+    fn remove_folder(&mut self, folder: &Folder) -> Result<(), EngineError>;
+
+    /// Which of these directories are there, and whether each is whole.
+    ///
+    /// # Errors
+    /// What the system refuses.
+    fn folders(&mut self, paths: &BTreeSet<Name>) -> Result<BTreeMap<Name, bool>, EngineError>;
+
+    /// Gives a node files of its own and makes its first process there; what ran in the node ends.
+    ///
+    /// # Errors
+    /// What the system refuses: then the node has the host's files.
+    fn set_root(&mut self, lab: &LabName, root: &Root) -> Result<(), EngineError>;
+
+    /// Gives a node the host's files; what runs in it ends.
+    ///
+    /// # Errors
+    /// What the system refuses; one that has them is no error.
+    fn unset_root(&mut self, lab: &LabName, place: &Place) -> Result<(), EngineError>;
+
+    /// The nodes of a lab that have files of their own.
+    ///
+    /// # Errors
+    /// What the system refuses.
+    fn roots(&mut self, lab: &LabName) -> Result<Vec<Root>, EngineError>;
 
     /// Sets a knob of a node.
     ///

@@ -117,8 +117,8 @@ impl<K: Kernel> Backend for Machine<K> {
         check(model, &mut |feature| self.kernel.feature(feature))
     }
 
-    fn graph(&self, model: &Model, _numbering: &mut Numbering) -> Result<Graph, GraphError> {
-        crate::graph::linux::build(model)
+    fn graph(&self, model: &Model, numbering: &mut Numbering) -> Result<Graph, GraphError> {
+        crate::graph::linux::build(model, numbering)
     }
 
     fn settling(&mut self, lab: &LabName) -> Result<Option<Box<dyn Settling>>, EngineError> {
@@ -224,6 +224,10 @@ impl<K: Kernel> Engineer<'_, K> {
                 self.create_namespaces(&steps[..run])
             }
             Step::Linux(LinuxStep::RemoveNamespace(namespace)) => single(self.remove_namespace(&namespace.place)),
+            Step::Linux(LinuxStep::SetRoot(root)) => single(self.kernel.set_root(&self.lab, root)),
+            Step::Linux(LinuxStep::UnsetRoot(root)) => single(self.kernel.unset_root(&self.lab, &root.place)),
+            Step::MakeFolder(folder) => single(self.kernel.make_folder(folder)),
+            Step::RemoveFolder(folder) => single(self.kernel.remove_folder(folder)),
             Step::SetSysctl { .. } => self.write_sysctls(place, steps),
             Step::AddLimit(limit) => single(self.set_limit(limit)),
             Step::RemoveLimit(limit) => single(self.unset_limit(limit)),
@@ -300,8 +304,8 @@ impl<K: Kernel> Engine for Engineer<'_, K> {
         if self.own_lab()? { self.end(places, ending) } else { Ok(()) }
     }
 
-    fn ruleset(&mut self, _present: Option<u16>) -> Result<u16, EngineError> {
-        Err(EngineError::strange(self.lab.as_str(), "", "only FreeBSD has devfs rulesets"))
+    fn ruleset(&mut self, _present: Option<u16>) -> Result<Option<u16>, EngineError> {
+        Ok(None)
     }
 
     fn execute(

@@ -37,6 +37,12 @@ impl<K: Kernel> Engineer<'_, K> {
             }
         }
         self.see_limits(&scope.life, &mut observed.life)?;
+        if !scope.life.folders.is_empty() {
+            observed.life.folders = self.kernel.folders(&scope.life.folders)?;
+        }
+        if !scope.life.roots.is_empty() && !scope.goes {
+            observed.life.roots = self.kernel.roots(&self.lab)?;
+        }
         if scope.host {
             self.see(&mut observed, scope, &Place::Host)?;
         }

@@ -111,8 +111,8 @@ impl Engine for Names {
         Ok(())
     }
 
-    fn ruleset(&mut self, _: Option<u16>) -> Result<u16, EngineError> {
-        Ok(1)
+    fn ruleset(&mut self, _: Option<u16>) -> Result<Option<u16>, EngineError> {
+        Ok(Some(1))
     }
 
     fn execute(&mut self, _: &Place, _: &[String], _: &mut dyn FnMut(Stream, &[u8])) -> Result<Exit, NotRun> {

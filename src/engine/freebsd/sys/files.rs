@@ -13,7 +13,7 @@ use super::call::check;
 use crate::abi::ioctl::argument_size;
 use crate::abi::{Errno, sysctl};
 use crate::engine::folders::{self, FolderError};
-use crate::engine::freebsd::doors::{ExecuteError, FileRefusal, MountOption, MountPoint, UNFINISHED, ZfsAnswer};
+use crate::engine::freebsd::doors::{ExecuteError, FileRefusal, MountOption, MountPoint, ZfsAnswer};
 
 /// Octets of the kernel's own words about a mount that it refuses.
 const MESSAGE: usize = 256;
@@ -111,21 +111,12 @@ pub(super) fn is_folder(path: &str) -> Result<bool, Errno> {
 
 /// Makes a directory, or a copy that is whole or has another name.
 pub(super) fn make_folder(path: &str, copy_of: Option<&str>) -> Result<(), FileRefusal> {
-    match copy_of {
-        None => folders::make(Path::new(path)).map_err(refusal),
-        Some(from) => {
-            let unfinished = format!("{path}{UNFINISHED}");
-            folders::remove(Path::new(&unfinished), &unlock).map_err(refusal)?;
-            folders::copy(Path::new(from), Path::new(&unfinished)).map_err(refusal)?;
-            folders::finish(Path::new(&unfinished), Path::new(path)).map_err(refusal)
-        }
-    }
+    folders::provide(path, copy_of, &unlock).map_err(refusal)
 }
 
 /// Removes a directory with everything inside.
 pub(super) fn remove_folder(path: &str) -> Result<(), FileRefusal> {
-    folders::remove(Path::new(&format!("{path}{UNFINISHED}")), &unlock).map_err(refusal)?;
-    folders::remove(Path::new(path), &unlock).map_err(refusal)
+    folders::discard(path, &unlock).map_err(refusal)
 }
 
 fn refusal(error: FolderError) -> FileRefusal {

@@ -54,6 +54,30 @@ pub(super) fn unmount(target: &CStr, flags: libc::c_int) -> io::Result<()> {
     check(unsafe { libc::umount2(target.as_ptr(), flags) }).map(drop)
 }
 
+/// mount_setattr(2) of a mount and all below it: nothing can be written there.
+pub(super) fn make_read_only(at: &CStr) -> io::Result<()> {
+    const AT_RECURSIVE: libc::c_int = 0x8000;
+    const MOUNT_ATTR_RDONLY: u64 = 1;
+    // struct mount_attr (include/uapi/linux/mount.h): what is set, what is cleared, propagation, a user namespace.
+    let attributes = [MOUNT_ATTR_RDONLY, 0, 0, 0];
+    // SAFETY: the string ends with NUL, the structure is ours and of the size that is given; both are only read.
+    let result = unsafe {
+        let (attributes, size) = (attributes.as_ptr(), size_of_val(&attributes));
+        libc::syscall(libc::SYS_mount_setattr, libc::AT_FDCWD, at.as_ptr(), AT_RECURSIVE, attributes, size)
+    };
+    check(libc::c_int::try_from(result).unwrap_or(-1)).map(drop)
+}
+
+/// pivot_root(2), and the new root as the working directory.
+pub(super) fn pivot_root(root: &CStr, old: &CStr) -> io::Result<()> {
+    // SAFETY: the strings end with NUL and live through the calls, which only read them.
+    unsafe {
+        let result = libc::syscall(libc::SYS_pivot_root, root.as_ptr(), old.as_ptr());
+        check(libc::c_int::try_from(result).unwrap_or(-1))?;
+        check(libc::chdir(c"/".as_ptr())).map(drop)
+    }
+}
+
 /// Whether a file is a namespace: fstatfs(2) says `NSFS_MAGIC` (include/uapi/linux/magic.h).
 pub(super) fn is_namespace(file: BorrowedFd<'_>) -> io::Result<bool> {
     const NSFS_MAGIC: i128 = 0x6e73_6673;

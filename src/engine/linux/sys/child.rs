@@ -3,11 +3,12 @@
 
 #![allow(unsafe_code)]
 
-use std::ffi::{CStr, CString};
+use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::ptr;
 
+use super::action::Action;
 use super::call::{self, check};
 
 /// Octets of a report: what it is about, and two numbers.
@@ -58,38 +59,6 @@ impl Report {
             5 => Self::Program(number),
             _ => return None,
         })
-    }
-}
-
-/// One call that gives a node its view of files.
-#[derive(Debug)]
-pub(super) enum Action {
-    /// mount(2).
-    Mount { source: CString, target: CString, kind: &'static CStr, flags: libc::c_ulong, data: Option<CString> },
-    /// umount2(2), whether something is mounted there or not.
-    Unmount(CString),
-}
-
-impl Action {
-    /// The call and what it is about, for people.
-    pub(super) fn describe(&self) -> (&'static str, String) {
-        let shown = |path: &CStr| path.to_string_lossy().into_owned();
-        match self {
-            Self::Mount { target, .. } => ("mount", shown(target)),
-            Self::Unmount(at) => ("umount", shown(at)),
-        }
-    }
-
-    fn perform(&self) -> io::Result<()> {
-        match self {
-            Self::Mount { source, target, kind, flags, data } => {
-                call::mount(source, target, kind, *flags, data.as_deref())
-            }
-            Self::Unmount(at) => match call::unmount(at, libc::MNT_DETACH) {
-                Err(error) if call::number(&error) != libc::EINVAL => Err(error),
-                _ => Ok(()),
-            },
-        }
     }
 }
 

@@ -43,6 +43,11 @@ fn ask(feature: Feature) -> Answer {
         Feature::ProcessGroups => groups::answer("pids"),
         Feature::ShareGroups => groups::answer("cpu"),
         Feature::ProcessorGroups => groups::answer("cpuset"),
+        Feature::ReadOnlyRoots => match call::make_read_only(c"") {
+            // No mount has that name; a kernel that lacks the call says so first.
+            Err(error) if call::number(&error) == libc::ENOSYS => Err(error.to_string()),
+            _ => Ok("this kernel has mount_setattr".to_owned()),
+        },
         Feature::UserNamespaces => said(call::clone_for_socket(libc::CLONE_NEWUSER), "users may make them"),
         Feature::Veth => {
             let end = |name, mac| VethEnd { name, index: 0, mac, mtu: 1500, namespace: None, bridge: None };

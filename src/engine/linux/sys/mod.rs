@@ -1,7 +1,9 @@
 //! The Linux kernel of this machine, by system calls.
 
+mod action;
 mod call;
 mod child;
+mod copies;
 mod execute;
 mod features;
 mod folder;
@@ -10,11 +12,12 @@ mod holder;
 mod inside;
 mod node;
 mod processes;
+mod root;
 mod rootless;
 mod settle;
 mod way;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io;
 use std::net::IpAddr;
@@ -31,7 +34,8 @@ use super::errno::refused;
 use super::features::{Answer, Feature};
 use super::kernel::{EchoSocket, Kernel, Knob, Process};
 use crate::engine::{Backend, EngineError, Exit, Fact, NotRun, Running, Settling, Stream, Unusable};
-use crate::graph::{Name, Place};
+use crate::graph::linux::Root;
+use crate::graph::{Folder, Name, Place};
 use crate::model::LabName;
 
 pub use way::{Way, way};
@@ -163,13 +167,40 @@ impl Namespaces {
             return start(&execute::Where { name: place.to_string(), node: None, groups: &[], limit });
         }
         let _locked = lock(lab).map_err(NotRun::Refused)?;
-        let namespace = open_namespace(lab, place).map_err(NotRun::Refused)?;
-        let groups = groups::doors(lab, place).map_err(|error| NotRun::Refused(no(place, "open", &error)))?;
-        let inside = node::enter(lab, place, &namespace, &groups, || node::view(&name));
-        let inside = inside.map_err(|failure| NotRun::Refused(no(failure.object, failure.call, &failure.error)))?;
-        let (name, node) = (name.display().to_string(), Some((&namespace, &inside)));
-        start(&execute::Where { name, node, groups: &groups, limit })
+        let entered = enter(lab, place).map_err(NotRun::Refused)?;
+        let (name, node) = (name.display().to_string(), Some((&entered.network, &entered.inside)));
+        start(&execute::Where { name, node, groups: &entered.groups, limit })
     }
+
+    /// Kills what runs in a node, and forgets its first process. Nobody starts anything there meanwhile.
+    fn empty(&self, lab: &LabName, place: &Place) -> Result<(), EngineError> {
+        self.places(lab, std::slice::from_ref(place))?.kill().map_err(|error| no(place, "kill", &error))?;
+        node::forget(lab, place).map_err(|error| no(place, "unlink", &error))
+    }
+}
+
+/// A node whose first process is there.
+struct Entered {
+    network: File,
+    groups: Vec<OwnedFd>,
+    inside: node::Inside,
+}
+
+/// The namespaces of a node's first process, which is made if there is none. The lab is locked by the caller.
+fn enter(lab: &LabName, place: &Place) -> Result<Entered, EngineError> {
+    let name = folder::name(lab, place).and_then(|name| name.file_name().map(PathBuf::from)).unwrap_or_default();
+    let network = open_namespace(lab, place)?;
+    let groups = groups::doors(lab, place).map_err(|error| no(place, "open", &error))?;
+    let root = root::read(lab, place).map_err(|error| no(place, "read", &error))?;
+    let view = || root.as_ref().map_or_else(|| node::view(&name), |root| root::view(root, &name));
+    let inside = node::enter(lab, place, &network, &groups, view).map_err(|failure| {
+        let error = no(failure.object, failure.call, &failure.error);
+        match &root {
+            Some(root) => error.hint(format!("`{}` must be a directory with `dev`, `proc` and `sys` in it", root.base)),
+            None => error,
+        }
+    })?;
+    Ok(Entered { network, groups, inside })
 }
 
 fn open_namespace(lab: &LabName, place: &Place) -> Result<File, EngineError> {
@@ -289,8 +320,8 @@ impl Kernel for Namespaces {
     fn remove(&mut self, lab: &LabName, place: &Place) -> Result<(), EngineError> {
         self.release(lab, place);
         let locked = lock(lab)?;
-        self.places(lab, std::slice::from_ref(place))?.kill().map_err(|error| no(place, "kill", &error))?;
-        node::forget(lab, place).map_err(|error| no(place, "unlink", &error))?;
+        self.empty(lab, place)?;
+        root::forget(lab, place).map_err(|error| no(place, "unlink", &error))?;
         groups::forget(lab, place).map_err(|error| no(place, "rmdir", &error))?;
         let dropped = folder::drop_one(lab, place).map_err(|error| no(place, "umount", &error));
         drop(locked);
@@ -448,6 +479,42 @@ impl Kernel for Namespaces {
             return Ok(Vec::new());
         }
         self.places(lab, places)?.running().map_err(failed)
+    }
+
+    fn make_folder(&mut self, folder: &Folder) -> Result<(), EngineError> {
+        copies::make(folder)
+    }
+
+    fn remove_folder(&mut self, folder: &Folder) -> Result<(), EngineError> {
+        copies::remove(folder)
+    }
+
+    fn folders(&mut self, paths: &BTreeSet<Name>) -> Result<BTreeMap<Name, bool>, EngineError> {
+        Ok(copies::find(paths))
+    }
+
+    fn set_root(&mut self, lab: &LabName, root: &Root) -> Result<(), EngineError> {
+        let place = &root.place;
+        let _locked = lock(lab)?;
+        self.empty(lab, place)?;
+        root::keep(lab, root).map_err(|error| no(place, "write", &error))?;
+        match enter(lab, place) {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                root::forget(lab, place).map_err(|error| no(place, "unlink", &error))?;
+                Err(error)
+            }
+        }
+    }
+
+    fn unset_root(&mut self, lab: &LabName, place: &Place) -> Result<(), EngineError> {
+        let _locked = lock(lab)?;
+        self.empty(lab, place)?;
+        root::forget(lab, place).map_err(|error| no(place, "unlink", &error))
+    }
+
+    fn roots(&mut self, lab: &LabName) -> Result<Vec<Root>, EngineError> {
+        root::list(lab).map_err(|error| no(lab, "read", &error))
     }
 
     fn set_knob(&mut self, lab: &LabName, place: &Place, knob: &Knob) -> Result<(), EngineError> {

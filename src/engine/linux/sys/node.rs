@@ -5,13 +5,13 @@ use std::ffi::CString;
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read, Write, pipe};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use super::child::{self, Action, First, REPORT, Report};
+use super::action::Action;
+use super::child::{self, First, REPORT, Report};
 use super::{folder, processes};
 use crate::graph::Place;
 use crate::model::LabName;
@@ -182,10 +182,6 @@ fn keep(lab: &LabName, place: &Place, process: i32, started: u64) -> io::Result<
     fs::rename(beside, path)
 }
 
-fn string(path: &Path) -> io::Result<CString> {
-    CString::new(path.as_os_str().as_bytes()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))
-}
-
 /// What gives a node on the host's files its own view of them: /proc of its processes, /sys of its network stack, and in /etc what
 /// /etc/netns/NAME has for it.
 pub(super) fn view(name: &Path) -> io::Result<Vec<Action>> {
@@ -196,7 +192,9 @@ pub(super) fn view(name: &Path) -> io::Result<Vec<Action>> {
         Action::Unmount(c"/sys".to_owned()),
         mount("sysfs", "/sys", c"sysfs", libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC)?,
     ];
-    actions.extend(own_files(name, Path::new("/etc"))?);
+    for file in own_files(name)? {
+        actions.push(Action::Cover { source: folder::path(&file.from)?, target: folder::path(&file.over)? });
+    }
     Ok(actions)
 }
 
@@ -205,22 +203,25 @@ fn mount(source: &str, target: &str, kind: &'static std::ffi::CStr, flags: libc:
     Ok(Action::Mount { source, target, kind, flags, data: None })
 }
 
-/// What /etc/netns/NAME has, over the files of the same names in a directory.
-fn own_files(name: &Path, over: &Path) -> io::Result<Vec<Action>> {
+/// A file that a node has in place of the one that all have.
+#[derive(Debug)]
+pub(super) struct OwnFile {
+    pub(super) from: PathBuf,
+    pub(super) over: PathBuf,
+}
+
+/// What /etc/netns/NAME has, over the files of the same names in /etc.
+pub(super) fn own_files(name: &Path) -> io::Result<Vec<OwnFile>> {
     let own = Path::new("/etc/netns").join(name);
     let entries = match fs::read_dir(&own) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         other => other?,
     };
-    let mut actions = Vec::new();
+    let mut files = Vec::new();
     for entry in entries {
         let from = entry?.path();
-        let Some(file) = from.file_name() else { continue };
-        let target = over.join(file);
-        if target.exists() {
-            let (source, target) = (string(&from)?, string(&target)?);
-            actions.push(Action::Mount { source, target, kind: c"none", flags: libc::MS_BIND, data: None });
-        }
+        let Some(over) = from.file_name().map(|file| Path::new("/etc").join(file)) else { continue };
+        files.push(OwnFile { from, over });
     }
-    Ok(actions)
+    Ok(files)
 }
