@@ -47,7 +47,7 @@ pub struct Bounds {
     pub deadline: Option<Duration>,
     /// Who may want it to end.
     pub stop: Stop,
-    /// How many steps may be done at one time, where the engine can do that.
+    /// How many steps may be done at one time, where the engine can do that; else as many as it finds worth it.
     pub jobs: Option<NonZeroUsize>,
 }
 
@@ -104,7 +104,8 @@ fn perform_stage<'s>(
     if let Some(reason) = bounds.reason(engine, lab) {
         return Some(reason);
     }
-    if let Some(jobs) = bounds.jobs.filter(|jobs| jobs.get() > 1)
+    let jobs = bounds.jobs.unwrap_or_else(|| engine.usual_jobs());
+    if jobs.get() > 1
         && let Some(results) = engine.perform_all(lanes, jobs)
     {
         // The order of the plan decides which failure is told, not who was first.

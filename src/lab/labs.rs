@@ -9,8 +9,8 @@ use super::plans::PlanOptions;
 use super::types::{Applied, ApplyOptions, Probe, ProbeResult, Progress};
 use super::{host, words};
 use crate::engine::{
-    Backend, Bounds, Echo, Engine, Event, Exit, Intents, Journal, NotRun, Phase, Record, Records, Running, Stream,
-    Wish, run, run_forward,
+    Backend, Bounds, Echo, Engine, EngineError, Event, Exit, Intents, Journal, NotRun, Phase, Record, Records, Running,
+    Stream, Wish, run, run_forward,
 };
 use crate::graph::{self, Graph, Numbering, Object};
 use crate::model::{LabName, Model, NodeName};
@@ -116,11 +116,8 @@ impl Labs<'_> {
 
     /// The same; of a lab that `goes` as a whole only what tells that it is there, and what is outside of it.
     fn observe_within(&mut self, lab: &LabName, known: &Known, goes: bool) -> Result<(Observed, Arc<Graph>), LabError> {
-        let graphs: Vec<&Graph> = known.graphs.iter().map(|graph| &**graph).collect();
-        let scope = Scope { goes, ..Scope::of(&graphs) };
-        let observed = self.engine(lab, known).observe(&scope).map_err(words::unreadable)?;
-        let seen = Arc::new(observed.graph_with(&graphs, known.strict)?);
-        Ok((observed, seen))
+        let scope = Scope { goes, ..known.scope() };
+        known.seen(self.engine(lab, known).observe(&scope).map_err(words::unreadable)?)
     }
 
     /// What must change for the kernel to hold `model`.
@@ -188,9 +185,8 @@ impl Labs<'_> {
             let bounds = (options, options.timeout.map(|timeout| now + timeout));
             self.end_before(plan, &known, options)?;
             notes.extend(capabilities.loaded.iter().map(|name| format!("module {name} was loaded and stays")));
-            self.run_plan(plan, &known, &mut journal, bounds, progress)?;
-            progress(Progress::Verifying);
-            notes.extend(self.verify(plan, &known, bounds, progress)?);
+            let looked = self.run_plan(plan, &known, &mut journal, bounds, progress)?;
+            notes.extend(self.verify(plan, &known, looked, bounds, progress)?);
         }
         // Of a file that was applied in part, objects of what was before may be there for as long as that is so.
         let before = if plan.partial { record.before.clone() } else { Vec::new() };
@@ -203,6 +199,7 @@ impl Labs<'_> {
         Ok(Applied { steps: plan.steps.len(), nodes: model.nodes.len(), links: model.links.len(), notes })
     }
 
+    /// Does the steps, and looks what came of them with what is still open of doing them.
     fn run_plan(
         &mut self,
         plan: &Plan,
@@ -210,15 +207,18 @@ impl Labs<'_> {
         journal: &mut Journal,
         (options, deadline): (&ApplyOptions, Option<Duration>),
         progress: &mut dyn FnMut(Progress),
-    ) -> Result<(), LabError> {
+    ) -> Result<Result<Observed, EngineError>, LabError> {
         let mut engine = self.engine(&plan.lab, known);
         let bounds = Bounds { deadline, stop: options.stop.clone(), jobs: options.jobs };
         let outcome = run(&mut *engine, plan, &bounds, &mut |event| {
             mark(&event, journal);
             tell(event, plan.steps.len(), progress);
         });
+        let Err(failure) = outcome else {
+            progress(Progress::Verifying);
+            return Ok(engine.observe(&known.scope()));
+        };
         drop(engine);
-        let Err(failure) = outcome else { return Ok(()) };
         let mut error = words::refused(failure.error);
         error.step = Some((failure.step, failure.of));
         if failure.abandoned {
@@ -256,11 +256,13 @@ impl Labs<'_> {
         &mut self,
         plan: &Plan,
         known: &Known,
+        looked: Result<Observed, EngineError>,
         bounds: (&ApplyOptions, Option<Duration>),
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Option<String>, LabError> {
         let previous = known.record.as_ref();
         let (mut wrong, mut pause) = (Vec::new(), SETTLING_PAUSE);
+        let mut first = Some(looked);
         for round in 0..SPANNING_ROUNDS {
             if round > 0
                 && let Some(error) = self.wait(plan, known, bounds, pause)
@@ -271,7 +273,10 @@ impl Labs<'_> {
                     Wish::GoOn | Wish::Undo => self.restore(plan, known, previous, error),
                 });
             }
-            let looked = self.observe_known(&plan.lab, known);
+            let looked = match first.take() {
+                Some(looked) => looked.map_err(words::unreadable).and_then(|observed| known.seen(observed)),
+                None => self.observe_known(&plan.lab, known),
+            };
             let (observed, seen) = match looked {
                 Ok(looked) => looked,
                 Err(error) => return Err(self.restore(plan, known, previous, error)),
@@ -511,6 +516,21 @@ impl Known {
     pub(super) fn by_token(lab: &LabName, token: &str) -> Self {
         let graphs = vec![Arc::new(Graph::empty(lab.clone()))];
         Self { record: None, history: None, intents: None, token: token.to_owned(), strict: false, graphs }
+    }
+
+    fn graphs(&self) -> Vec<&Graph> {
+        self.graphs.iter().map(|graph| &**graph).collect()
+    }
+
+    /// What must be looked at to see all of the lab.
+    fn scope(&self) -> Scope {
+        Scope::of(&self.graphs())
+    }
+
+    /// What was seen, and the objects that it consists of.
+    fn seen(&self, observed: Observed) -> Result<(Observed, Arc<Graph>), LabError> {
+        let seen = Arc::new(observed.graph_with(&self.graphs(), self.strict)?);
+        Ok((observed, seen))
     }
 
     /// The number of the next change.

@@ -261,10 +261,13 @@ impl Step {
     /// Whether it needs no order among others of its kind in the same stage, so that several may be done at one time.
     #[must_use]
     pub fn is_independent(&self) -> bool {
-        matches!(
-            self,
-            Self::CreateJail(_) | Self::Linux(super::LinuxStep::CreateNamespace(_) | super::LinuxStep::CreateVeth(_))
-        )
+        match self {
+            Self::CreateJail(jail) => matches!(jail.place, Place::Node(_)),
+            Self::Linux(step) => {
+                matches!(step, super::LinuxStep::CreateNamespace(_) | super::LinuxStep::CreateVeth(_))
+            }
+            _ => false,
+        }
     }
 
     /// Whether it is about the files of a node, which its jail rests on.

@@ -359,6 +359,10 @@ impl HostDoor for SimDoors {
         self.kernel.modules.contains(name)
     }
 
+    fn descriptors(&mut self) -> usize {
+        self.most_descriptors
+    }
+
     fn boot_identity(&mut self) -> String {
         self.kernel.boot.clone()
     }

@@ -5,11 +5,12 @@
 //! kernel parses the same bytes. Sockets and helpers are keys that the doors map to what they hold.
 
 use std::net::IpAddr;
+use std::num::NonZeroUsize;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use crate::abi::Errno;
-pub use crate::abi::ioctl::IoctlArgument;
+pub use crate::abi::ioctl::{Call, IoctlArgument};
 pub use crate::abi::jail::{JAIL_CREATE, JAIL_DYING, JAIL_UPDATE, JailParam};
 pub use crate::abi::mount::{MountOption, MountPoint};
 pub use crate::engine::{Exit, Running, Stream};
@@ -27,7 +28,7 @@ impl Jid {
     pub const HOST: Self = Self(0);
 }
 
-/// A short-lived process attached to a jail.
+/// Who acts inside a jail: a short-lived process that is attached to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Helper(pub u64);
 
@@ -121,6 +122,18 @@ pub trait IoctlDoor {
     /// # Errors
     /// As the kernel's.
     fn helper_ioctl(&mut self, helper: Helper, request: u32, argument: &mut IoctlArgument) -> Result<(), Errno>;
+
+    /// Several of them in a row, up to the first that is refused: as many results as were made.
+    fn helper_ioctls(&mut self, helper: Helper, calls: &mut [Call]) -> Vec<Result<(), Errno>> {
+        let mut results = Vec::with_capacity(calls.len());
+        for Call { request, argument } in calls {
+            results.push(self.helper_ioctl(helper, *request, argument));
+            if results.last().is_some_and(Result::is_err) {
+                break;
+            }
+        }
+        results
+    }
 }
 
 /// A refusal of the jail system calls.
@@ -140,6 +153,26 @@ pub trait JailDoor {
     /// The errno and the kernel's text.
     fn jail_set(&mut self, params: &[JailParam], flags: i32) -> Result<Jid, JailRefusal>;
 
+    /// Several jails that do not need each other, up to `jobs` at a time. As many results as sets of parameters; `None` was not
+    /// tried, because another was refused.
+    fn jail_set_all(
+        &mut self,
+        sets: &[Vec<JailParam>],
+        flags: i32,
+        jobs: NonZeroUsize,
+    ) -> Vec<Option<Result<Jid, JailRefusal>>> {
+        let _ = jobs;
+        let mut results = Vec::with_capacity(sets.len());
+        for set in sets {
+            results.push(Some(self.jail_set(set, flags)));
+            if results.last().is_some_and(|result| matches!(result, Some(Err(_)))) {
+                break;
+            }
+        }
+        results.resize(sets.len(), None);
+        results
+    }
+
     /// jail_get(2): values are buffers of the size the caller can take; on success they hold what the kernel
     /// wrote, cut to its length.
     ///
@@ -153,13 +186,26 @@ pub trait JailDoor {
     /// `EINVAL` if there is no such jail.
     fn jail_remove(&mut self, jid: Jid) -> Result<(), Errno>;
 
-    /// Forks a helper that jail_attach(2)es to `jid` and waits for orders.
+    /// Makes a helper that does what it is told after jail_attach(2) to `jid`. On a kernel there is a process only while
+    /// something is done.
     ///
     /// # Errors
     /// `EINVAL` if the jail is gone or dying, `EPERM`, `EAGAIN`.
     fn helper_start(&mut self, jid: Jid) -> Result<Helper, Errno>;
 
-    /// Ends and reaps a helper. A helper left running keeps its jail alive.
+    /// The same, and the helper opens sockets at once: a result for each.
+    ///
+    /// # Errors
+    /// As [`JailDoor::helper_start`].
+    fn helper_open(&mut self, jid: Jid, kinds: &[SocketKind]) -> Result<(Helper, Vec<Result<Sock, Errno>>), Errno>
+    where
+        Self: SocketDoor + Sized,
+    {
+        let helper = self.helper_start(jid)?;
+        Ok((helper, kinds.iter().map(|kind| self.open(Actor::Helper(helper), *kind)).collect()))
+    }
+
+    /// Ends a helper. One left behind may keep its jail alive.
     fn helper_end(&mut self, helper: Helper);
 
     /// Runs a program inside a jail, or on the host, to its end; `output` gets what it writes as it comes.
@@ -224,6 +270,16 @@ pub trait HostDoor {
 
     /// Whether a module of that name is in the kernel.
     fn has_module(&mut self, name: &str) -> bool;
+
+    /// How many things it is worth to have done at one time.
+    fn processors(&mut self) -> NonZeroUsize {
+        NonZeroUsize::MIN
+    }
+
+    /// How many descriptors our process may have.
+    fn descriptors(&mut self) -> usize {
+        usize::MAX
+    }
 
     /// A string that changes with every boot of this kernel.
     fn boot_identity(&mut self) -> String;

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::num::NonZeroUsize;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
@@ -148,6 +149,26 @@ impl<D: JailDoor> JailDoor for FaultyDoors<D> {
         self.inner.jail_set(params, flags)
     }
 
+    /// One after the other; but as many as would be under way beside one that is refused are made all the same.
+    fn jail_set_all(
+        &mut self,
+        sets: &[Vec<JailParam>],
+        flags: i32,
+        jobs: NonZeroUsize,
+    ) -> Vec<Option<Result<Jid, JailRefusal>>> {
+        let (mut results, mut beside) = (Vec::with_capacity(sets.len()), jobs.get());
+        for set in sets {
+            if beside == 0 {
+                break;
+            }
+            let made = self.jail_set(set, flags);
+            beside -= usize::from(made.is_err() || beside < jobs.get());
+            results.push(Some(made));
+        }
+        results.resize(sets.len(), None);
+        results
+    }
+
     fn jail_get(&mut self, params: &mut [JailParam], flags: i32) -> Result<Jid, JailRefusal> {
         self.jail_step()?;
         self.inner.jail_get(params, flags)
@@ -212,6 +233,14 @@ impl<D: HostDoor> HostDoor for FaultyDoors<D> {
 
     fn has_module(&mut self, name: &str) -> bool {
         self.inner.has_module(name)
+    }
+
+    fn processors(&mut self) -> NonZeroUsize {
+        self.inner.processors()
+    }
+
+    fn descriptors(&mut self) -> usize {
+        self.inner.descriptors()
     }
 
     fn boot_identity(&mut self) -> String {

@@ -6,10 +6,13 @@ use super::session::Session;
 use crate::abi::flags::{IFF_UP, ND6_IFF_NO_DAD};
 use crate::abi::ioctl::{Call, address, interface, request_name};
 use crate::abi::{Errno, InterfaceName};
-use crate::engine::EngineError;
-use crate::graph::{Epair, IfBridge, Nic, Place, Placement};
+use crate::engine::{EngineError, StepResult};
+use crate::graph::{Epair, IfBridge, Name, Nic, Place, Placement};
 use crate::model::{Mac, Mtu};
+use crate::plan::Step;
 
+/// Moves that are made in one go: each takes the kernel as long as a tick or two, and who wants it to end is not heeded meanwhile.
+const MOST_MOVES: usize = 64;
 /// Interfaces of one name that are told apart; more came home from no lab.
 const MOST_ALIKE: usize = 4096;
 
@@ -132,6 +135,38 @@ impl<D: Doors> FreeBsd<'_, D> {
         }
     }
 
+    /// Several of them in one visit of the lab jail.
+    pub(super) fn give_all(&mut self, session: &mut Session, steps: &[&Step]) -> Vec<StepResult> {
+        let mut results = Vec::with_capacity(steps.len());
+        for some in steps.chunks(MOST_MOVES) {
+            match self.give_some(session, some) {
+                Ok(some) => results.extend(some),
+                Err(error) => results.push(StepResult::Failed(error)),
+            }
+            if results.iter().any(|result| matches!(result, StepResult::Failed(_))) {
+                break;
+            }
+        }
+        results.resize(steps.len(), StepResult::NotTried);
+        results
+    }
+
+    fn give_some(&mut self, session: &mut Session, steps: &[&Step]) -> Result<Vec<StepResult>, EngineError> {
+        let (mut calls, mut objects) = (Vec::with_capacity(steps.len()), Vec::with_capacity(steps.len()));
+        for placement in steps.iter().filter_map(|step| moved(step)) {
+            let jid = self.jid(&placement.place)?;
+            calls.push(interface::give_to_jail(name(&placement.nic)?, jid.0));
+            objects.push(&placement.nic);
+        }
+        let helper = self.helper(session)?;
+        let results = self.doors.helper_ioctls(helper, &mut calls);
+        let refused = |object: &str, errno| EngineError::refused(self.at(&session.place, object), "SIOCSIFVNET", errno);
+        let told = |(object, result): (&Name, Result<(), Errno>)| {
+            result.map_or_else(|errno| StepResult::Failed(refused(object, errno)), |()| StepResult::Done)
+        };
+        Ok(objects.into_iter().zip(results).map(told).collect())
+    }
+
     /// The way back, after the author's name was taken off.
     pub(super) fn take_back(&mut self, session: &mut Session, placement: &Placement) -> Result<(), EngineError> {
         let nic = name(&placement.nic)?;
@@ -228,6 +263,19 @@ impl<D: Doors> FreeBsd<'_, D> {
         let born = made.name().map(|name| name.as_str().to_owned());
         born.ok_or_else(|| EngineError::strange(cloner, "SIOCIFCREATE2", "the kernel did not name what it made"))
     }
+}
+
+/// The move of an interface that a helper in the lab jail makes.
+fn moved(step: &Step) -> Option<&Placement> {
+    match step {
+        Step::Give(placement) if placement.place != Place::Host => Some(placement),
+        _ => None,
+    }
+}
+
+/// How many steps from the first on are such moves.
+pub(super) fn moves(steps: &[&Step]) -> usize {
+    steps.iter().take_while(|step| moved(step).is_some()).count()
 }
 
 /// How an interface is called that has its name in common with another of its network stack.

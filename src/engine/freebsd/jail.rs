@@ -1,12 +1,13 @@
 //! Jails: making, changing, finding and removing them.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use super::FreeBsd;
 use super::doors::{Actor, Doors, JAIL_CREATE, JAIL_DYING, JAIL_UPDATE, JailParam, JailRefusal, Jid};
 use crate::abi::Errno;
-use crate::engine::{EngineError, jail_name};
+use crate::engine::{EngineError, StepResult, jail_name};
 use crate::graph::{Jail, Place};
 use crate::model::LabName;
 
@@ -136,6 +137,34 @@ impl<D: Doors> FreeBsd<'_, D> {
     }
 
     pub(super) fn create_jail(&mut self, jail: &Jail) -> Result<(), EngineError> {
+        let parameters = self.parameters_of(jail)?;
+        let made = self.doors.jail_set(&parameters, JAIL_CREATE);
+        self.made(jail, made)
+    }
+
+    /// Several that do not need each other, up to `jobs` at a time.
+    pub(super) fn create_jails(&mut self, jails: &[&Jail], jobs: NonZeroUsize) -> Vec<StepResult> {
+        let mut sets = Vec::with_capacity(jails.len());
+        for jail in jails {
+            match self.parameters_of(jail) {
+                Ok(parameters) => sets.push(parameters),
+                Err(error) => {
+                    let mut results = vec![StepResult::Failed(error)];
+                    results.resize(jails.len(), StepResult::NotTried);
+                    return results;
+                }
+            }
+        }
+        let made = self.doors.jail_set_all(&sets, JAIL_CREATE, jobs);
+        let result = |(jail, made): (&&Jail, Option<Result<Jid, JailRefusal>>)| match made.map(|m| self.made(jail, m)) {
+            Some(Ok(())) => StepResult::Done,
+            Some(Err(error)) => StepResult::Failed(error),
+            None => StepResult::NotTried,
+        };
+        jails.iter().zip(made).map(result).collect()
+    }
+
+    fn parameters_of(&mut self, jail: &Jail) -> Result<Vec<JailParam>, EngineError> {
         let name = self.name_of(&jail.place)?;
         let hostname = match &jail.place {
             Place::Node(node) => node.as_str().to_owned(),
@@ -155,8 +184,13 @@ impl<D: Doors> FreeBsd<'_, D> {
             parameters.push(JailParam::string(key, &token));
         }
         parameters.extend(jail.parameters.iter().map(|(name, value)| parameter(name, value)));
-        let path = jail.parameters.get("path");
-        let jid = self.doors.jail_set(&parameters, JAIL_CREATE).map_err(|refusal| not_made(&name, path, refusal))?;
+        Ok(parameters)
+    }
+
+    /// Notes the number of a jail that was made.
+    fn made(&mut self, jail: &Jail, made: Result<Jid, JailRefusal>) -> Result<(), EngineError> {
+        let name = self.name_of(&jail.place)?;
+        let jid = made.map_err(|refusal| not_made(&name, jail.parameters.get("path"), refusal))?;
         self.jids.insert(jail.place.clone(), jid);
         Ok(())
     }
@@ -174,6 +208,12 @@ impl<D: Doors> FreeBsd<'_, D> {
         let name = self.name_of(place)?;
         self.jids.remove(place);
         let Some(jid) = self.find_jail(place)? else { return Ok(()) };
+        // Sockets of ours would keep it from dying.
+        match self.parked.take(jid) {
+            Some(session) => session.close(self.doors),
+            None if *place == Place::Lab => drop(self.parked.clear(self.doors)),
+            None => {}
+        }
         match self.doors.jail_remove(jid) {
             Ok(()) => {}
             // Gone meanwhile, with its parent or by itself.

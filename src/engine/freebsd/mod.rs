@@ -13,6 +13,7 @@ mod machine;
 mod module;
 mod netgraph;
 mod observe;
+mod parked;
 mod probe;
 mod processes;
 mod resources;
@@ -47,15 +48,18 @@ mod survey;
 mod sysctl;
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
-use self::doors::{Doors, ExecuteError, Jid};
+use self::doors::{Doors, ExecuteError, Jid, SocketKind};
+use self::parked::Parked;
 use self::session::Session;
 use super::{
-    Capabilities, Echo, EchoResult, Ending, Engine, EngineError, Exit, NotHanded, NotRun, Running, StepResult, Stream,
+    Capabilities, Echo, EchoResult, Ending, Engine, EngineError, Exit, Lane, NotHanded, NotRun, Running, StepResult,
+    Stream,
 };
-use crate::graph::{Nic, Place};
+use crate::graph::{Jail, Nic, Place};
 use crate::model::LabName;
 use crate::plan::{Observed, Plan, Scope, Step};
 
@@ -77,7 +81,7 @@ pub enum RouteMeans {
 
 /// The engine for one lab.
 #[derive(Debug)]
-pub struct FreeBsd<'d, D> {
+pub struct FreeBsd<'d, D: Doors> {
     doors: &'d mut D,
     lab: LabName,
     /// The lab jail bears it: a name alone proves nothing.
@@ -87,6 +91,8 @@ pub struct FreeBsd<'d, D> {
     means: Option<RouteMeans>,
     /// Jails that were seen or made.
     jids: BTreeMap<Place, Jid>,
+    /// What is open in nodes that have been set up, until they are read back.
+    parked: Parked,
     /// Whether the lab jail can carry the token as `meta` (FreeBSD 15).
     meta: Option<bool>,
 }
@@ -94,7 +100,8 @@ pub struct FreeBsd<'d, D> {
 impl<'d, D: Doors> FreeBsd<'d, D> {
     /// The engine for a lab, whose jail bears `token`.
     pub fn new(doors: &'d mut D, lab: LabName, token: &str, settings: Settings) -> Self {
-        Self { doors, lab, token: token.to_owned(), settings, means: None, jids: BTreeMap::new(), meta: None }
+        let (token, parked) = (token.to_owned(), Parked::default());
+        Self { doors, lab, token, settings, means: None, jids: BTreeMap::new(), parked, meta: None }
     }
 
     /// The jail of a place.
@@ -104,6 +111,62 @@ impl<'d, D: Doors> FreeBsd<'d, D> {
     fn jail_of(&mut self, place: &Place) -> Result<Jid, EngineError> {
         self.own_lab()?;
         self.jid(place)
+    }
+
+    /// A session to do steps in: what is open there still, or with what steps of such a place need.
+    fn enter(&mut self, place: &Place) -> Session {
+        if let Some(session) = self.jids.get(place).and_then(|jid| self.parked.take(*jid)) {
+            return session;
+        }
+        let expected: &[SocketKind] = match place {
+            Place::Host => &[],
+            Place::Lab => &[SocketKind::Netgraph, SocketKind::Inet],
+            Place::Node(_) if self.means == Some(RouteMeans::Netlink) => &[SocketKind::Inet, SocketKind::Netlink],
+            Place::Node(_) => &[SocketKind::Inet],
+        };
+        Session::new(place.clone()).expecting(expected)
+    }
+
+    /// What is open in a node is used again when it is read back, if every answer to what was asked has been read.
+    fn leave(&mut self, mut session: Session, is_clean: bool) {
+        match (&session.place, self.jids.get(&session.place)) {
+            (Place::Node(_), Some(jid)) if is_clean => {
+                session.leave(self.doors);
+                self.parked.keep(*jid, session, self.doors);
+            }
+            _ => session.close(self.doors),
+        }
+    }
+
+    /// Does steps of one place in order, up to the first that fails, and jails in a row up to `jobs` at a time.
+    fn perform_up_to(&mut self, place: &Place, steps: &[&Step], jobs: NonZeroUsize) -> Vec<StepResult> {
+        self.doors.expect_steps();
+        let mut results = Vec::with_capacity(steps.len());
+        let mut session = self.enter(place);
+        while results.len() < steps.len() {
+            let before = results.len();
+            let rest = &steps[before..];
+            let (new, moves) = (jails(rest), interface::moves(rest));
+            let run = self.batch(&mut session, rest);
+            if new.len() > 1 {
+                results.extend(self.create_jails(&new, jobs));
+            } else if moves > 1 {
+                results.extend(self.give_all(&mut session, &rest[..moves]));
+            } else if run > 0 {
+                results.extend(self.configure(&mut session, &rest[..run]));
+            } else {
+                results.push(match self.step(&mut session, rest[0]) {
+                    Ok(()) => StepResult::Done,
+                    Err(error) => StepResult::Failed(error),
+                });
+            }
+            if results.iter().skip(before).any(|result| matches!(result, StepResult::Failed(_))) {
+                break;
+            }
+        }
+        self.leave(session, results.iter().all(|result| *result == StepResult::Done));
+        results.resize(steps.len(), StepResult::NotTried);
+        results
     }
 
     /// What a person would call an interface of a place.
@@ -164,6 +227,12 @@ impl<'d, D: Doors> FreeBsd<'d, D> {
     }
 }
 
+impl<D: Doors> Drop for FreeBsd<'_, D> {
+    fn drop(&mut self) {
+        self.parked.clear(self.doors);
+    }
+}
+
 impl<D: Doors> Engine for FreeBsd<'_, D> {
     fn prepare(&mut self, plan: &Plan) -> Result<Capabilities, EngineError> {
         self.need_accounting(plan)?;
@@ -171,29 +240,19 @@ impl<D: Doors> Engine for FreeBsd<'_, D> {
         Ok(Capabilities { jail_meta: self.has_meta()?, loaded })
     }
 
+    fn usual_jobs(&mut self) -> NonZeroUsize {
+        self.doors.processors()
+    }
+
+    /// Jails that do not need each other are made side by side; whoever makes something else is asked place by place.
+    fn perform_all(&mut self, lanes: &[Lane<'_>], jobs: NonZeroUsize) -> Option<Vec<Vec<StepResult>>> {
+        let [lane] = lanes else { return None };
+        let are_some = lane.steps.windows(2).any(|pair| jails(pair).len() == 2);
+        are_some.then(|| vec![self.perform_up_to(&lane.place, &lane.steps, jobs)])
+    }
+
     fn perform(&mut self, place: &Place, steps: &[&Step]) -> Vec<StepResult> {
-        self.doors.expect_steps();
-        let mut results = Vec::with_capacity(steps.len());
-        let mut session = Session::new(place.clone());
-        while results.len() < steps.len() {
-            let before = results.len();
-            let rest = &steps[before..];
-            let run = self.batch(&mut session, rest);
-            if run > 0 {
-                results.extend(self.configure(&mut session, &rest[..run]));
-            } else {
-                results.push(match self.step(&mut session, rest[0]) {
-                    Ok(()) => StepResult::Done,
-                    Err(error) => StepResult::Failed(error),
-                });
-            }
-            if results.iter().skip(before).any(|result| matches!(result, StepResult::Failed(_))) {
-                break;
-            }
-        }
-        session.close(self.doors);
-        results.resize(steps.len(), StepResult::NotTried);
-        results
+        self.perform_up_to(place, steps, NonZeroUsize::MIN)
     }
 
     fn observe(&mut self, scope: &Scope) -> Result<Observed, EngineError> {
@@ -253,6 +312,15 @@ impl<D: Doors> Engine for FreeBsd<'_, D> {
         };
         self.doors.execute_on(jid, command, terminal).map_err(|error| not_run(place, error))
     }
+}
+
+/// The jails of nodes that the first steps make. That of the lab comes before all of them.
+fn jails<'s>(steps: &[&'s Step]) -> Vec<&'s Jail> {
+    let jail = |step: &&'s Step| match step {
+        Step::CreateJail(jail) if step.is_independent() => Some(jail),
+        _ => None,
+    };
+    steps.iter().map_while(jail).collect()
 }
 
 fn not_run(place: &Place, error: ExecuteError) -> NotRun {

@@ -1,5 +1,6 @@
 //! Looking: everything that a kernel holds of a lab, by lists.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -22,6 +23,13 @@ use crate::plan::{Observed, ObservedInterface, ObservedJail, ObservedNode, Scope
 
 impl<D: Doors> FreeBsd<'_, D> {
     pub(super) fn look(&mut self, scope: &Scope) -> Result<Observed, EngineError> {
+        let looked = self.look_around(scope);
+        // Of jails that are not there any more, or that were not looked into.
+        self.parked.clear(self.doors);
+        looked
+    }
+
+    fn look_around(&mut self, scope: &Scope) -> Result<Observed, EngineError> {
         let mut observed = Observed::default();
         self.jids.clear();
         if let Some(jid) = self.own_lab()? {
@@ -40,7 +48,8 @@ impl<D: Doors> FreeBsd<'_, D> {
         let inside = observed.jails.keys().filter(|_| !scope.goes).cloned();
         let places: Vec<Place> = inside.chain(scope.host.then_some(Place::Host)).collect();
         for place in places {
-            let mut session = Session::new(place);
+            let kept = self.jids.get(&place).and_then(|jid| self.parked.take(*jid));
+            let mut session = kept.unwrap_or_else(|| Session::new(place));
             let seen = self.see_place(&mut observed, scope, &mut session);
             session.close(self.doors);
             seen?;
@@ -124,7 +133,11 @@ impl<D: Doors> FreeBsd<'_, D> {
             Err(error) if error.errno == Some(crate::abi::Errno::EAFNOSUPPORT) => return Ok(()),
             Err(error) => return Err(error),
         };
-        for node in nodes.0 {
+        // Who has most hooks tells of those at their other ends, too.
+        let mut nodes = nodes.0;
+        nodes.sort_by_key(|node| (Reverse(node.hooks), node.id));
+        let mut told: BTreeMap<NodeId, BTreeMap<Name, Hook>> = BTreeMap::new();
+        for node in nodes {
             let kind = node.kind.as_str().unwrap_or_default().to_owned();
             if kind == "socket" || kind == "ether" {
                 continue;
@@ -132,13 +145,17 @@ impl<D: Doors> FreeBsd<'_, D> {
             let name = label(node.name.as_str(), node.id);
             let path = NodePath::id(node.id);
             let mut client = self.client(session)?;
-            let hooks = client.list_hooks(&path).map_err(|error| failed(&name, error))?;
-            let hooks = hooks.links.into_iter().filter(|link| link.peer.kind.as_str() != Some("socket")).map(|link| {
-                let peer = label(link.peer.name.as_str(), link.peer.id);
-                let hook = link.peer_hook.as_str().unwrap_or_default();
-                (Name::from(link.our_hook.as_str().unwrap_or_default()), Hook::new(&peer, hook))
-            });
-            let hooks = hooks.collect();
+            let mut hooks = told.remove(&node.id).unwrap_or_default();
+            if u32::try_from(hooks.len()) != Ok(node.hooks) {
+                hooks.clear();
+                let found = client.list_hooks(&path).map_err(|error| failed(&name, error))?;
+                for link in found.links.into_iter().filter(|link| link.peer.kind.as_str() != Some("socket")) {
+                    let (ours, theirs) = (link.our_hook.as_str().unwrap_or_default(), link.peer_hook.as_str());
+                    let theirs = theirs.unwrap_or_default();
+                    told.entry(link.peer.id).or_default().insert(Name::from(theirs), Hook::new(&name, ours));
+                    hooks.insert(Name::from(ours), Hook::new(&label(link.peer.name.as_str(), link.peer.id), theirs));
+                }
+            }
             let interface = match kind.as_str() {
                 "eiface" => {
                     let reply = client.call(&path, &eiface::GetInterfaceName).map_err(|error| failed(&name, error))?;

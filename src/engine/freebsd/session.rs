@@ -15,6 +15,8 @@ pub(super) struct Session {
     pub(super) place: Place,
     helper: Option<Helper>,
     socks: Vec<(SocketKind, Sock)>,
+    /// What will be asked for as well, once one socket is: a visit of the place opens them together.
+    expected: Vec<SocketKind>,
     /// Interface numbers, asked for once.
     pub(super) indexes: BTreeMap<String, u32>,
     /// Numbers of netgraph nodes, asked for once.
@@ -25,7 +27,34 @@ pub(super) struct Session {
 
 impl Session {
     pub(super) fn new(place: Place) -> Self {
-        Self { place, helper: None, socks: Vec::new(), indexes: BTreeMap::new(), nodes: BTreeMap::new(), sequence: 1 }
+        Self {
+            place,
+            helper: None,
+            socks: Vec::new(),
+            expected: Vec::new(),
+            indexes: BTreeMap::new(),
+            nodes: BTreeMap::new(),
+            sequence: 1,
+        }
+    }
+
+    /// The same; sockets of these kinds will be asked for.
+    pub(super) fn expecting(self, expected: &[SocketKind]) -> Self {
+        Self { expected: expected.to_vec(), ..self }
+    }
+
+    /// How many sockets it has.
+    pub(super) fn open(&self) -> usize {
+        self.socks.len()
+    }
+
+    /// Lets the helper go, which would keep the jail alive, and what may be otherwise next time; the sockets stay.
+    pub(super) fn leave(&mut self, doors: &mut impl Doors) {
+        self.indexes.clear();
+        self.nodes.clear();
+        if let Some(helper) = self.helper.take() {
+            doors.helper_end(helper);
+        }
     }
 
     /// Closes every socket and ends the helper.
@@ -49,7 +78,11 @@ impl<D: Doors> FreeBsd<'_, D> {
             return Ok(Actor::Helper(helper));
         }
         let jid = self.jid(&session.place)?;
-        let helper = self.doors.helper_start(jid).map_err(|errno| refused(&session.place, "jail_attach", errno))?;
+        let mut started = self.doors.helper_start(jid);
+        if started.is_err_and(is_shortage) && self.parked.clear(self.doors) {
+            started = self.doors.helper_start(jid);
+        }
+        let helper = started.map_err(|errno| refused(&session.place, "jail_attach", errno))?;
         session.helper = Some(helper);
         Ok(Actor::Helper(helper))
     }
@@ -67,13 +100,39 @@ impl<D: Doors> FreeBsd<'_, D> {
         if let Some((_, sock)) = session.socks.iter().find(|(open, _)| *open == kind) {
             return Ok(*sock);
         }
-        let actor = self.actor(session)?;
-        let sock = self
-            .doors
-            .open(actor, kind)
-            .map_err(|errno| refused(&session.place, &format!("socket ({kind:?})"), errno))?;
+        let mut sock = self.open(session, kind)?;
+        if sock.is_err_and(is_shortage) && self.parked.clear(self.doors) {
+            sock = self.open(session, kind)?;
+        }
+        let sock = sock.map_err(|errno| refused(&session.place, &format!("socket ({kind:?})"), errno))?;
         session.socks.push((kind, sock));
         Ok(sock)
+    }
+
+    fn open(&mut self, session: &mut Session, kind: SocketKind) -> Result<Result<Sock, Errno>, EngineError> {
+        Ok(match (session.place == Place::Host, session.helper) {
+            (true, _) => self.doors.open(Actor::Host, kind),
+            (false, Some(helper)) => self.doors.open(Actor::Helper(helper), kind),
+            (false, None) => self.visit(session, kind)?,
+        })
+    }
+
+    /// Enters a place for a socket, and for those that will be asked for.
+    fn visit(&mut self, session: &mut Session, kind: SocketKind) -> Result<Result<Sock, Errno>, EngineError> {
+        let jid = self.jid(&session.place)?;
+        let others = session.expected.iter().copied().filter(|other| *other != kind);
+        let kinds: Vec<SocketKind> = std::iter::once(kind).chain(others).collect();
+        let mut opened = self.doors.helper_open(jid, &kinds);
+        if opened.as_ref().is_err_and(|errno| is_shortage(*errno)) && self.parked.clear(self.doors) {
+            opened = self.doors.helper_open(jid, &kinds);
+        }
+        let (helper, opened) = opened.map_err(|errno| refused(&session.place, "jail_attach", errno))?;
+        session.helper = Some(helper);
+        let mut opened = kinds.into_iter().zip(opened);
+        let wanted = opened.next().map_or(Err(Errno::EMFILE), |(_, sock)| sock);
+        // What could not be opened is told when it is asked for.
+        session.socks.extend(opened.filter_map(|(kind, sock)| Some((kind, sock.ok()?))));
+        Ok(wanted)
     }
 
     /// The number of a place's jail.
@@ -88,6 +147,11 @@ impl<D: Doors> FreeBsd<'_, D> {
         self.jids.insert(place.clone(), jid);
         Ok(jid)
     }
+}
+
+/// Whether what is kept may be what is missing.
+fn is_shortage(errno: Errno) -> bool {
+    matches!(errno, Errno::EMFILE | Errno::ENFILE | Errno::ENOBUFS | Errno::ENOMEM | Errno::EAGAIN)
 }
 
 /// A helper or a socket that could not be had.

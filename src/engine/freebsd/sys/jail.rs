@@ -1,10 +1,15 @@
 //! jail_set(2) and its family: parameters as pairs of iovecs.
 #![allow(unsafe_code, reason = "system calls")]
 
+use std::num::NonZeroUsize;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::Builder;
+
 use super::call::check;
 use crate::abi::Errno;
 use crate::abi::jail::STRING_BUFFER;
-use crate::engine::freebsd::doors::{JailParam, JailRefusal};
+use crate::engine::freebsd::doors::{JailParam, JailRefusal, Jid};
 
 /// jail_set(2) or jail_get(2).
 type Call = unsafe extern "C" fn(*mut libc::iovec, libc::c_uint, libc::c_int) -> libc::c_int;
@@ -12,6 +17,32 @@ type Call = unsafe extern "C" fn(*mut libc::iovec, libc::c_uint, libc::c_int) ->
 /// jail_set(2): the jail's number.
 pub(super) fn set(params: &[JailParam], flags: i32) -> Result<i32, JailRefusal> {
     call(libc::jail_set, &mut params.to_vec(), flags)
+}
+
+/// jail_set(2) many times, by up to `jobs` threads; none is begun after one that was refused.
+pub(super) fn set_all(
+    sets: &[Vec<JailParam>],
+    flags: i32,
+    jobs: NonZeroUsize,
+) -> Vec<Option<Result<Jid, JailRefusal>>> {
+    let (next, is_over) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let results: Vec<OnceLock<Result<Jid, JailRefusal>>> = sets.iter().map(|_| OnceLock::new()).collect();
+    let work = || {
+        while !is_over.load(Ordering::Relaxed) {
+            let place = next.fetch_add(1, Ordering::Relaxed);
+            let (Some(set), Some(result)) = (sets.get(place), results.get(place)) else { return };
+            let made = result.get_or_init(|| self::set(set, flags).map(Jid));
+            is_over.fetch_or(made.is_err(), Ordering::Relaxed);
+        }
+    };
+    std::thread::scope(|scope| {
+        for number in 1..jobs.get().min(sets.len()) {
+            // One that cannot be had is done without.
+            let _ = Builder::new().name(format!("jails {number}")).spawn_scoped(scope, work);
+        }
+        work();
+    });
+    results.into_iter().map(OnceLock::into_inner).collect()
 }
 
 /// jail_get(2): the jail's number; values are cut to what the kernel wrote.

@@ -187,6 +187,14 @@ pub(super) fn raise_descriptor_limit() -> Option<libc::rlimit> {
     Some(limit)
 }
 
+/// How many descriptors we may have now.
+pub(super) fn descriptor_limit() -> usize {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: getrlimit(2) writes into a live local.
+    let asked = check(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) });
+    asked.ok().and_then(|_| usize::try_from(limit.rlim_cur).ok()).unwrap_or(0)
+}
+
 /// setrlimit(2). Calls nothing that a child may not call between fork and exec.
 pub(super) fn set_descriptor_limit(limit: &libc::rlimit) -> Result<(), Errno> {
     // SAFETY: setrlimit(2) reads a live structure.

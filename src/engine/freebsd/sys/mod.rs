@@ -11,6 +11,8 @@ mod inside;
 mod ioctl;
 mod jail;
 mod kernel;
+mod orders;
+mod pages;
 mod passing;
 mod pulse;
 mod resources;
@@ -19,14 +21,15 @@ mod socket;
 use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::net::IpAddr;
-use std::os::fd::{AsFd, BorrowedFd, RawFd};
+use std::num::NonZeroUsize;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
-use self::helper::Attached;
+use self::helper::{Brought, Errand, Visitor};
 use self::pulse::Pulse;
 use self::socket::Socket;
 use super::doors::{
-    Actor, ExecuteError, Exit, FileDoor, FileRefusal, Helper, HostDoor, IoctlDoor, JailDoor, JailRefusal, Jid,
+    Actor, Call, ExecuteError, Exit, FileDoor, FileRefusal, Helper, HostDoor, IoctlDoor, JailDoor, JailRefusal, Jid,
     MountOption, MountPoint, NetgraphDoor, ProbeDoor, Process, RctlCall, ResourceDoor, RouteDoor, Running, Sock,
     SocketDoor, SocketKind, Stream, ZfsAnswer,
 };
@@ -36,6 +39,9 @@ use crate::engine::{Backend, Fact};
 
 /// Whoever waits as long as that waits for something that no tick brings sooner.
 const LONG: Duration = Duration::from_millis(500);
+
+/// Things that are done at one time unless somebody wants more: the kernel has its locks.
+const MOST_JOBS: NonZeroUsize = NonZeroUsize::new(8).expect("8 is not 0");
 
 /// The kernel of this system.
 ///
@@ -57,12 +63,16 @@ pub fn survey(settings: Settings) -> Vec<Fact> {
 #[derive(Debug)]
 pub struct KernelDoors {
     sockets: BTreeMap<Sock, Socket>,
-    helpers: BTreeMap<Helper, Attached>,
+    /// The jails that helpers are in.
+    helpers: BTreeMap<Helper, i32>,
+    visitor: Option<Visitor>,
     next: u64,
     /// Datagrams are read into it and copied: it is as large as a socket's buffer, and kept.
     scratch: Vec<u8>,
     /// The limit of descriptors that programs get back.
     limit: Option<libc::rlimit>,
+    /// Descriptors that we may have.
+    most: usize,
     began: Instant,
     /// While steps are done.
     pulse: Option<Pulse>,
@@ -81,9 +91,11 @@ impl KernelDoors {
         Self {
             sockets: BTreeMap::new(),
             helpers: BTreeMap::new(),
+            visitor: None,
             next: 1,
             scratch: Vec::new(),
             limit: kernel::raise_descriptor_limit(),
+            most: kernel::descriptor_limit(),
             began: Instant::now(),
             pulse: None,
         }
@@ -99,22 +111,49 @@ impl KernelDoors {
         self.sockets.get_mut(&sock).ok_or(Errno::EBADF)
     }
 
-    fn helper(&mut self, helper: Helper) -> Result<&mut Attached, Errno> {
-        self.helpers.get_mut(&helper).ok_or(Errno::ESRCH)
+    /// Who visits jails, and the jail of a helper.
+    fn helper(&mut self, helper: Helper) -> Result<(&mut Visitor, i32), Errno> {
+        let jid = *self.helpers.get(&helper).ok_or(Errno::ESRCH)?;
+        Ok((self.visitor()?, jid))
+    }
+
+    fn visitor(&mut self) -> Result<&mut Visitor, Errno> {
+        if self.visitor.is_none() {
+            self.visitor = Some(Visitor::new()?);
+        }
+        self.visitor.as_mut().ok_or(Errno::ENOMEM)
+    }
+
+    /// Opens sockets in a jail.
+    fn visit(&mut self, jid: i32, kinds: &[SocketKind]) -> Result<Vec<Result<Sock, Errno>>, Errno> {
+        let errands: Vec<Errand> = kinds.iter().map(|kind| Errand::open(socket::arguments(*kind))).collect();
+        let brought = self.visitor()?.visit(jid, &errands)?;
+        let keep = |(kind, brought): (&SocketKind, Brought)| match brought? {
+            (_, Some(descriptor)) => self.keep(*kind, descriptor),
+            (_, None) => Err(Errno::EMFILE),
+        };
+        Ok(kinds.iter().zip(brought).map(keep).collect())
+    }
+
+    /// Keeps a socket that was opened.
+    fn keep(&mut self, kind: SocketKind, descriptor: OwnedFd) -> Result<Sock, Errno> {
+        let socket = Socket::adopt(kind, descriptor)?;
+        let sock = Sock(self.number());
+        self.sockets.insert(sock, socket);
+        Ok(sock)
     }
 }
 
 impl SocketDoor for KernelDoors {
     fn open(&mut self, actor: Actor, kind: SocketKind) -> Result<Sock, Errno> {
         let arguments = socket::arguments(kind);
-        let descriptor = match actor {
-            Actor::Host => socket::open(arguments)?,
-            Actor::Helper(helper) => self.helper(helper)?.open(arguments)?,
-        };
-        let socket = Socket::adopt(kind, descriptor)?;
-        let sock = Sock(self.number());
-        self.sockets.insert(sock, socket);
-        Ok(sock)
+        match actor {
+            Actor::Host => self.keep(kind, socket::open(arguments)?),
+            Actor::Helper(helper) => {
+                let jid = *self.helpers.get(&helper).ok_or(Errno::ESRCH)?;
+                self.visit(jid, &[kind])?.pop().unwrap_or(Err(Errno::EMFILE))
+            }
+        }
     }
 
     fn close(&mut self, sock: Sock) {
@@ -153,7 +192,10 @@ impl RouteDoor for KernelDoors {
         let name = kernel::Numbers::new(name)?;
         match actor {
             Actor::Host => kernel::list(name),
-            Actor::Helper(helper) => self.helper(helper)?.list(name),
+            Actor::Helper(helper) => {
+                let (visitor, jid) = self.helper(helper)?;
+                visitor.list(jid, name)
+            }
         }
     }
 }
@@ -164,13 +206,45 @@ impl IoctlDoor for KernelDoors {
     }
 
     fn helper_ioctl(&mut self, helper: Helper, request: u32, argument: &mut IoctlArgument) -> Result<(), Errno> {
-        self.helper(helper)?.ioctl(request, argument)
+        let mut call = [Call { request, argument: std::mem::take(argument) }];
+        let result = self.helper_ioctls(helper, &mut call).pop();
+        let [call] = call;
+        *argument = call.argument;
+        result.unwrap_or(Err(Errno::ESRCH))
+    }
+
+    fn helper_ioctls(&mut self, helper: Helper, calls: &mut [Call]) -> Vec<Result<(), Errno>> {
+        if calls.iter().any(|call| call.argument.pointer.is_some()) {
+            return vec![Err(Errno::EINVAL)];
+        }
+        let errands: Vec<Errand> = calls.iter().map(|call| Errand::ioctl(call.request, &call.argument.bytes)).collect();
+        let brought = match self.helper(helper).and_then(|(visitor, jid)| visitor.visit(jid, &errands)) {
+            Ok(brought) => brought,
+            Err(errno) => return vec![Err(errno)],
+        };
+        let mut results = Vec::with_capacity(brought.len());
+        for (call, brought) in calls.iter_mut().zip(brought) {
+            results.push(brought.map(|(bytes, _)| call.argument.bytes = bytes));
+            if results.last().is_some_and(Result::is_err) {
+                break;
+            }
+        }
+        results
     }
 }
 
 impl JailDoor for KernelDoors {
     fn jail_set(&mut self, params: &[JailParam], flags: i32) -> Result<Jid, JailRefusal> {
         jail::set(params, flags).map(Jid)
+    }
+
+    fn jail_set_all(
+        &mut self,
+        sets: &[Vec<JailParam>],
+        flags: i32,
+        jobs: NonZeroUsize,
+    ) -> Vec<Option<Result<Jid, JailRefusal>>> {
+        jail::set_all(sets, flags, jobs)
     }
 
     fn jail_get(&mut self, params: &mut [JailParam], flags: i32) -> Result<Jid, JailRefusal> {
@@ -182,10 +256,14 @@ impl JailDoor for KernelDoors {
     }
 
     fn helper_start(&mut self, jid: Jid) -> Result<Helper, Errno> {
-        let attached = Attached::start(jid.0)?;
+        self.helper_open(jid, &[]).map(|(helper, _)| helper)
+    }
+
+    fn helper_open(&mut self, jid: Jid, kinds: &[SocketKind]) -> Result<(Helper, Vec<Result<Sock, Errno>>), Errno> {
+        let opened = self.visit(jid.0, kinds)?;
         let helper = Helper(self.number());
-        self.helpers.insert(helper, attached);
-        Ok(helper)
+        self.helpers.insert(helper, jid.0);
+        Ok((helper, opened))
     }
 
     fn helper_end(&mut self, helper: Helper) {
@@ -219,7 +297,10 @@ impl HostDoor for KernelDoors {
         let name = CString::new(name).map_err(|_| Errno::EINVAL)?;
         match actor {
             Actor::Host => kernel::sysctl_get(&name),
-            Actor::Helper(helper) => self.helper(helper)?.sysctl_get(&name),
+            Actor::Helper(helper) => {
+                let (visitor, jid) = self.helper(helper)?;
+                visitor.sysctl_get(jid, &name)
+            }
         }
     }
 
@@ -227,7 +308,10 @@ impl HostDoor for KernelDoors {
         let name = CString::new(name).map_err(|_| Errno::EINVAL)?;
         match actor {
             Actor::Host => kernel::sysctl_set(&name, value),
-            Actor::Helper(helper) => self.helper(helper)?.sysctl_set(&name, value),
+            Actor::Helper(helper) => {
+                let (visitor, jid) = self.helper(helper)?;
+                visitor.sysctl_set(jid, &name, value)
+            }
         }
     }
 
@@ -241,6 +325,14 @@ impl HostDoor for KernelDoors {
 
     fn has_module(&mut self, name: &str) -> bool {
         kernel::has_module(name)
+    }
+
+    fn processors(&mut self) -> NonZeroUsize {
+        std::thread::available_parallelism().map_or(NonZeroUsize::MIN, |found| found.min(MOST_JOBS))
+    }
+
+    fn descriptors(&mut self) -> usize {
+        self.most
     }
 
     fn boot_identity(&mut self) -> String {
@@ -333,6 +425,7 @@ impl ResourceDoor for KernelDoors {
     }
 
     fn helper_kill(&mut self, helper: Helper, signal: i32) -> Result<(), Errno> {
-        self.helper(helper)?.kill(signal)
+        let (visitor, jid) = self.helper(helper)?;
+        visitor.kill(jid, signal)
     }
 }
