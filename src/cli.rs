@@ -76,11 +76,11 @@ pub enum RouteDoor {
 /// Where a lab is to exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum EngineChoice {
-    /// The best one that works here
+    /// freebsd on FreeBSD; linux where namespaces can be made, as root or in a user namespace; else sim. One line says which and why
     Auto,
-    /// VNET jails and netgraph
+    /// VNET jails and netgraph, as root
     Freebsd,
-    /// Network namespaces
+    /// Network namespaces: as root the machine's own, else each lab in a user namespace
     Linux,
     /// A FreeBSD kernel simulated in this process
     Sim,

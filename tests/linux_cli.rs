@@ -40,6 +40,7 @@ fn main() -> ExitCode {
             Trial::test("as_root_labs_are_namespaces_by_themselves", by_itself),
             Trial::test("the_commands_that_are_shown_make_the_same_lab", shown_commands),
             Trial::test("a_report_says_what_degrades", report),
+            Trial::test("few_descriptors_are_enough_or_are_told", few_descriptors),
         ]
     })
 }
@@ -174,5 +175,47 @@ topology:
     }
     assert_eq!(said.err.matches("L001").count(), 2, "if_bridge and hub: {}", said.err);
     sandbox.run(&["validate", "much.yaml", "--engine", "linux", "--strict"]).expect(65);
+    Ok(())
+}
+
+/// A lab of many more namespaces than the process may have descriptors: it is made in windows, or not at all.
+fn few_descriptors() -> Result<(), Failed> {
+    let before = machine();
+    let sandbox = Sandbox::new().with("CELLBLOCK_ENGINE", "linux").with("CELLBLOCK_STATE_DIR", "state");
+    let mut text = "version: 1\nname: wide\ntopology:\n  nodes:\n    s: { kind: switch }\n".to_owned();
+    text += "    \"h${n}\": { kind: host, each: { n: 1..150 }, index: \"${n}\" }\n  links:\n";
+    text += "    - { each: { n: 1..150 }, endpoints: [ \"h${n}:e0\", s ], pool: lan }\n";
+    text += "addressing: { lan: { ipv4: 10.0.0.0/16, prefix: 24 } }\n";
+    sandbox.write("wide.yaml", &text);
+    let limited = |limit: &str, arguments: &[&str]| {
+        let program = sandbox.command(arguments);
+        let mut command = Command::new("sh");
+        command.args(["-c", "ulimit -n \"$1\" && shift && exec \"$@\"", "sh", limit]).arg(program.get_program());
+        command.args(program.get_args()).current_dir(sandbox.path());
+        for (name, value) in program.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        let output = command.output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    for limit in ["100", "24", "12", "8"] {
+        let (code, said) = limited(limit, &["up", "wide.yaml"]);
+        if code == Some(0) {
+            let (code, said) = limited(limit, &["plan", "--detailed-exitcode", "wide.yaml"]);
+            assert_eq!(code, Some(0), "{limit}: {said}");
+            let (code, said) = limited(limit, &["down", "wide"]);
+            assert_eq!(code, Some(0), "{limit}: {said}");
+        } else {
+            assert_ne!(limit, "100", "{said}");
+            assert!([Some(69), Some(71), Some(78)].contains(&code), "{limit}: {code:?}: {said}");
+            let told = ["EMFILE", "descriptors", "Too many open files"];
+            assert!(told.iter().any(|words| said.contains(words)), "{limit}: {said}");
+        }
+        assert_same(&machine(), &before, limit);
+        assert!(!sandbox.path().join("state/labs/wide.lab").exists(), "{limit}: {said}");
+    }
     Ok(())
 }

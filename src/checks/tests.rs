@@ -26,6 +26,7 @@ fn node(name: &str, kind: NodeKind, interfaces: &[(&str, &[&str])]) -> Node {
         rootfs: At::default(),
         limits: BTreeMap::new(),
         cpus: None,
+        firewall: None,
     };
     for (name, addresses) in interfaces {
         let addresses = addresses.iter().map(|text| address(text)).collect();

@@ -133,6 +133,7 @@ fn label(object: &Object) -> Option<String> {
         Object::Linux(Linux::Namespace(namespace)) => format!("namespace\n{}", namespace.place),
         Object::Linux(Linux::Veth(veth)) => format!("veth\n{} {}", veth.nics[0].of(), veth.nics[1].of()),
         Object::Linux(Linux::Bridge(bridge)) => format!("bridge\n{}", bridge.nic.of()),
+        Object::Linux(Linux::Rules(rules)) => format!("nft\n{}", rules.file),
         Object::Linux(Linux::Root(root)) => format!("root\n{}", root.base),
     })
 }

@@ -1,6 +1,7 @@
 //! What a lab is made of on Linux: namespaces, veth pairs and bridges. Addresses, routes and sysctls are the same objects everywhere.
 
 mod root;
+mod rules;
 mod shape;
 mod sysctls;
 
@@ -14,6 +15,7 @@ use super::{Cpus, Graph, GraphError, Limit, Numbering, Owner, life, names, place
 use crate::model::{Link, Model, Mtu, Node, NodeId, NodeKind, SwitchDriver};
 
 pub use root::Root;
+pub use rules::Rules;
 pub use shape::{Bottleneck, Line, Sending, Shaped, ShapedEnd};
 pub use sysctls::{Translated, interface_of, translate};
 
@@ -33,6 +35,8 @@ pub enum Linux {
     Shaped(Shaped),
     /// The files of a node.
     Root(Root),
+    /// The firewall of a node.
+    Rules(Rules),
 }
 
 /// A namespace: `LAB`, which holds the bridges, or `LAB.NODE`.
@@ -110,6 +114,7 @@ impl Linux {
             Self::Bridge(bridge) => ObjectId::IfBridge(bridge.nic.name.clone()),
             Self::Shaped(shaped) => ObjectId::Shape(shaped.nic.clone()),
             Self::Root(root) => ObjectId::Root(root.place.clone()),
+            Self::Rules(rules) => ObjectId::Rules(rules.place.clone()),
         }
     }
 
@@ -121,6 +126,7 @@ impl Linux {
             Self::Veth(_) | Self::Shaped(_) => None,
             Self::Bridge(_) => Some(&Place::Lab),
             Self::Root(root) => Some(&root.place),
+            Self::Rules(rules) => Some(&rules.place),
         }
     }
 
@@ -128,7 +134,7 @@ impl Linux {
     #[must_use]
     pub fn nics(&self) -> &[Nic] {
         match self {
-            Self::Namespace(_) | Self::Shaped(_) | Self::Root(_) => &[],
+            Self::Namespace(_) | Self::Shaped(_) | Self::Root(_) | Self::Rules(_) => &[],
             Self::Veth(veth) => &veth.nics,
             Self::Bridge(bridge) => std::slice::from_ref(&bridge.nic),
         }
@@ -151,6 +157,7 @@ impl Linux {
             }
             Self::Bridge(_) => want(ObjectId::Jail(Place::Lab)),
             Self::Shaped(shaped) => want(ObjectId::Epair(shaped.nic.clone())),
+            Self::Rules(rules) => want(ObjectId::Jail(rules.place.clone())),
             Self::Root(root) => {
                 want(ObjectId::Jail(root.place.clone()));
                 root.private.values().for_each(|copy| want(ObjectId::Folder(copy.clone())));
@@ -305,6 +312,10 @@ impl Builder<'_> {
                 action: limit.action.as_str().into(),
                 amount: limit.amount,
             }));
+        }
+        if let Some(firewall) = &node.firewall {
+            let (file, text) = (firewall.file.as_str().into(), firewall.rules.as_str().into());
+            self.push(Object::Linux(Linux::Rules(Rules { place: place.clone(), file, text })));
         }
         if let Some(cpus) = &node.cpus {
             self.push(Object::Cpus(Cpus { place, set: cpus.value.clone() }));

@@ -367,6 +367,8 @@ pub enum ObjectId {
     Cpus(Place),
     /// By place.
     Root(Place),
+    /// By place.
+    Rules(Place),
 }
 
 impl Object {

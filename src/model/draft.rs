@@ -8,7 +8,8 @@ use std::net::IpAddr;
 use ipnetwork::{IpNetwork, Ipv4Network, Ipv6Network};
 
 use super::{
-    CheckSpec, CpuSet, Exec, IfName, LabName, Limit, Mac, Mtu, NodeKind, NodeName, RootFs, Routing, Shaping, Wire,
+    CheckSpec, CpuSet, Exec, Firewall, IfName, LabName, Limit, Mac, Mtu, NodeKind, NodeName, RootFs, Routing, Shaping,
+    Wire,
 };
 use crate::diagnostic::{At, Origin};
 
@@ -95,6 +96,8 @@ pub struct DraftNode {
     pub limits: BTreeMap<String, At<Limit>>,
     /// `cpus:`.
     pub cpus: Option<At<CpuSet>>,
+    /// `firewall:`.
+    pub firewall: Option<At<Firewall>>,
 }
 
 impl DraftNode {
@@ -119,6 +122,7 @@ impl DraftNode {
             rootfs: At::default(),
             limits: BTreeMap::new(),
             cpus: None,
+            firewall: None,
         }
     }
 }

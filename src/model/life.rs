@@ -57,6 +57,20 @@ impl fmt::Display for RootFs {
     }
 }
 
+/// `firewall: { nft: FILE }`: rules for nft(8), as they were when the topology was read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Firewall {
+    /// The file, as the topology names it.
+    pub file: String,
+    /// What is in it.
+    pub rules: String,
+}
+
+impl Firewall {
+    /// The longest file of rules.
+    pub const MOST_BYTES: usize = 1 << 20;
+}
+
 /// Why a value of these keys was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]

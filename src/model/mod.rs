@@ -29,7 +29,7 @@ use ipnetwork::IpNetwork;
 use serde::{Deserialize, Serialize};
 
 use crate::diagnostic::{At, Origin};
-pub use life::{CpuSet, Exec, Limit, RootFs};
+pub use life::{CpuSet, Exec, Firewall, Limit, RootFs};
 pub use names::{IfName, LabName, NameError, NodeName, natural_order};
 pub use pattern::Pattern;
 pub use resolve::resolve;
@@ -153,6 +153,8 @@ pub struct Node {
     pub limits: BTreeMap<String, At<Limit>>,
     /// `cpus:`.
     pub cpus: Option<At<CpuSet>>,
+    /// `firewall:`.
+    pub firewall: Option<At<Firewall>>,
 }
 
 impl Node {

@@ -124,6 +124,7 @@ fn node(draft: super::draft::DraftNode) -> Node {
         rootfs: draft.rootfs,
         limits: draft.limits,
         cpus: draft.cpus,
+        firewall: draft.firewall,
     }
 }
 

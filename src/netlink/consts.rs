@@ -30,6 +30,7 @@ constants! { u16:
     NLM_F_REQUEST = 0x1, "A request.";
     NLM_F_MULTI = 0x2, "Part of a dump.";
     NLM_F_ACK = 0x4, "Acknowledge success too.";
+    NLM_F_DUMP_INTR = 0x10, "What a dump tells changed meanwhile.";
     NLM_F_DUMP = 0x300, "Everything.";
     NLM_F_REPLACE = 0x100, "Replace what is there.";
     NLM_F_EXCL = 0x200, "Fail if it is there.";

@@ -6,6 +6,7 @@
 
 pub mod consts;
 pub mod linux;
+pub mod nftables;
 pub mod qdisc;
 pub mod reply;
 pub mod request;

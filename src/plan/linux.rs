@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::graph::linux::{Bridge, BridgeSettings, Linux, Namespace, Root, Sending, Veth};
+use crate::graph::linux::{Bridge, BridgeSettings, Linux, Namespace, Root, Rules, Sending, Veth};
 use crate::graph::{Name, Place};
 
 use super::diff::Attributes;
@@ -67,6 +67,15 @@ pub enum LinuxStep {
     SetRoot(Root),
     /// The node has the host's files: what runs in it ends.
     UnsetRoot(Root),
+    /// nft(8), in one transaction.
+    SetRules {
+        /// Where.
+        place: Place,
+        /// Before.
+        from: Option<Rules>,
+        /// After.
+        to: Option<Rules>,
+    },
 }
 
 impl LinuxStep {
@@ -88,6 +97,7 @@ impl LinuxStep {
             }
             Self::SetRoot(root) => Self::UnsetRoot(root),
             Self::UnsetRoot(root) => Self::SetRoot(root),
+            Self::SetRules { place, from, to } => Self::SetRules { place, from: to, to: from },
         }
     }
 
@@ -102,6 +112,7 @@ impl LinuxStep {
                 place.clone()
             }
             Self::SetRoot(root) | Self::UnsetRoot(root) => root.place.clone(),
+            Self::SetRules { place, .. } => place.clone(),
             _ => Place::Lab,
         }
     }
@@ -125,6 +136,7 @@ impl LinuxStep {
             Self::SetLinkLocal { .. } | Self::SetForwarding { .. } => "attribute",
             Self::SetSending { .. } => "tc",
             Self::SetRoot(_) | Self::UnsetRoot(_) => "root",
+            Self::SetRules { .. } => "firewall",
         }
     }
 
@@ -181,6 +193,11 @@ impl LinuxStep {
             Self::SetSending { place, interface, from, to } => {
                 let tc = namespace(lab, place).map_or_else(|| "tc".to_owned(), |name| format!("tc -n {name}"));
                 shaped::commands(&tc, interface, from, to)
+            }
+            Self::SetRules { place, to, .. } => {
+                let within = namespace(lab, place).map(|name| format!("ip netns exec {name} ")).unwrap_or_default();
+                let load = to.iter().map(|rules| format!("{within}nft -f {}", quoted(&rules.file)));
+                std::iter::once(format!("{within}nft flush ruleset")).chain(load).collect()
             }
             // ip(8) gives no namespace files of its own.
             Self::SetRoot(_) | Self::UnsetRoot(_) => Vec::new(),
@@ -240,6 +257,7 @@ pub(super) fn creation(object: &Linux) -> Vec<Step> {
         Linux::Bridge(bridge) => LinuxStep::CreateBridge(bridge),
         Linux::Shaped(shaped) => return shaped::steps(None, Some(&shaped)),
         Linux::Root(root) => LinuxStep::SetRoot(root),
+        Linux::Rules(rules) => LinuxStep::SetRules { place: rules.place.clone(), from: None, to: Some(rules) },
     })]
 }
 
@@ -251,6 +269,7 @@ pub(super) fn removal(object: &Linux) -> Vec<Step> {
         Linux::Bridge(bridge) => LinuxStep::RemoveBridge(bridge),
         Linux::Shaped(shaped) => return shaped::steps(Some(&shaped), None),
         Linux::Root(root) => LinuxStep::UnsetRoot(root),
+        Linux::Rules(rules) => LinuxStep::SetRules { place: rules.place.clone(), from: Some(rules), to: None },
     })]
 }
 
@@ -277,6 +296,10 @@ pub(super) fn alteration(old: &Linux, new: &Linux) -> Vec<Step> {
             vec![Step::Linux(LinuxStep::SetBridge { bridge, from: old.settings, to: new.settings })]
         }
         (Linux::Shaped(old), Linux::Shaped(new)) => shaped::steps(Some(old), Some(new)),
+        (Linux::Rules(old), Linux::Rules(new)) => {
+            let (from, to) = (Some(old.clone()), Some(new.clone()));
+            vec![Step::Linux(LinuxStep::SetRules { place: new.place.clone(), from, to })]
+        }
         _ => Vec::new(),
     }
 }
@@ -307,6 +330,7 @@ pub(super) fn compare(found: &mut Attributes, old: &Linux, new: &Linux) {
             found.differ("learning", yes_no(old.settings.learning), yes_no(new.settings.learning), false);
         }
         (Linux::Shaped(old), Linux::Shaped(new)) => shaped::compare(found, old, new),
+        (Linux::Rules(old), Linux::Rules(new)) => found.differ("rules", old.digest(), new.digest(), false),
         (Linux::Root(old), Linux::Root(new)) => {
             for (name, old) in root(old) {
                 let new = root(new).into_iter().find(|(other, _)| *other == name).map(|(_, value)| value);
@@ -332,6 +356,7 @@ pub(super) fn kind(object: &Linux) -> &'static str {
         Linux::Bridge(_) => "bridge",
         Linux::Shaped(_) => "tc",
         Linux::Root(_) => "root",
+        Linux::Rules(_) => "firewall",
     }
 }
 
@@ -343,5 +368,6 @@ pub(super) fn name(lab: &str, object: &Linux) -> String {
         Linux::Bridge(bridge) => bridge.nic.of().to_owned(),
         Linux::Shaped(shaped) => shaped.nic.to_string(),
         Linux::Root(root) => format!("of {}", root.place),
+        Linux::Rules(rules) => format!("of {}", rules.place),
     }
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::observed::{ObservedJail, by_text};
 use crate::graph::life::{Clone as ZfsClone, DEVFS_RULESET};
-use crate::graph::linux::{Linux, Root};
+use crate::graph::linux::{Linux, Root, Rules};
 use crate::graph::{Cpus, Folder, Graph, Limit, Mount, Mounted, Name, Object, ObjectId, Place, Ruleset};
 use crate::model::CpuSet;
 
@@ -30,6 +30,8 @@ pub struct LifeScope {
     pub cpus: BTreeSet<Place>,
     /// Nodes of Linux with files of their own.
     pub roots: BTreeSet<Place>,
+    /// Nodes of Linux with firewalls.
+    pub rules: BTreeSet<Place>,
 }
 
 impl LifeScope {
@@ -41,6 +43,7 @@ impl LifeScope {
             Object::Ruleset(ruleset) => drop(self.rulesets.insert(ruleset.number)),
             Object::Limit(limit) => drop(self.limits.insert(limit.place.clone())),
             Object::Cpus(cpus) => drop(self.cpus.insert(cpus.place.clone())),
+            Object::Linux(Linux::Rules(rules)) => drop(self.rules.insert(rules.place.clone())),
             Object::Linux(Linux::Root(root)) => drop(self.roots.insert(root.place.clone())),
             _ => {}
         }
@@ -71,6 +74,9 @@ pub struct ObservedLife {
     /// What nodes of Linux see as their files.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub roots: Vec<Root>,
+    /// The firewalls of nodes of Linux, as they were loaded.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<Rules>,
 }
 
 /// A clone.
@@ -137,6 +143,7 @@ impl ObservedLife {
             objects.extend(limits.iter().map(limit).filter(|limit| told.insert(limit.id())));
         }
         objects.extend(self.cpus(known.first().copied()));
+        objects.extend(self.rules.iter().cloned().map(|rules| Object::Linux(Linux::Rules(rules))));
         objects.extend(self.roots.iter().cloned().map(|root| Object::Linux(Linux::Root(root))));
         objects
     }

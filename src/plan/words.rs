@@ -108,6 +108,10 @@ pub(super) fn attributes(object: &Object) -> Vec<(String, String)> {
         | Object::Ruleset(_)
         | Object::Cpus(_) => {}
         Object::Linux(Linux::Namespace(_)) => {}
+        Object::Linux(Linux::Rules(rules)) => {
+            say("nft", rules.file.to_string());
+            say("rules", rules.digest());
+        }
         Object::Linux(Linux::Root(root)) => linux::root(root).into_iter().for_each(|(name, value)| {
             if !value.is_empty() {
                 say(name, value);

@@ -15,8 +15,8 @@ use super::tree::{Shape, Tree};
 use crate::diagnostic::{Diagnostic, Origin, suggest};
 
 /// Keys of later versions: in no place are they a typing error.
-const LATER_KEYS: [&str; 12] =
-    ["events", "external", "firewall", "gif", "gre", "nat", "netgraph", "phys", "tap", "vlan", "vxlan", "wlan"];
+const LATER_KEYS: [&str; 13] =
+    ["events", "external", "gif", "gre", "ipfw", "nat", "netgraph", "pf", "phys", "tap", "vlan", "vxlan", "wlan"];
 /// Wrong values of one node or link that are told apart.
 const MOST_TRIES: usize = 20;
 

@@ -125,6 +125,16 @@ pub struct Node {
     /// The processors it may use, such as `0-3`.
     #[serde(deserialize_with = "given")]
     pub cpus: Option<Leaf<CpuSet>>,
+    /// Rules for packets.
+    pub firewall: Option<Firewall>,
+}
+
+/// Rules for the packets of a node.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Firewall {
+    /// A file of rules for nft(8), relative to the file that names it. Linux only.
+    pub nft: Leaf<String>,
 }
 
 /// One interface of a node.

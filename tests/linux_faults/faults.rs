@@ -45,9 +45,17 @@ topology:
     - { endpoints: [ "me:lab_a", "r1:x0" ], ipv6: [ "fd00::1/64", "fd00::2/64" ] }
 "#;
 
+/// The same, with a firewall where that can be had.
+fn mixed() -> String {
+    match sys::ask(Feature::Nftables) {
+        Ok(_) => MIXED.replace("{ kind: router }", "{ kind: router, firewall: { nft: /run/bases/one.nft } }"),
+        Err(_) => MIXED.to_owned(),
+    }
+}
+
 /// The same after an edit: something is added, changed, replaced and taken away.
 fn edited() -> String {
-    MIXED
+    mixed()
         .replace("    - { endpoints: [ b1, n1 ] }\n", "    - { endpoints: [ b1, n1 ], mtu: 1400 }\n")
         .replace("10.0.0.2/16", "10.0.0.3/16")
         .replace("/run/bases/one", "/run/bases/two")
@@ -62,6 +70,9 @@ pub fn run() -> ExitCode {
                 fs::create_dir_all(format!("/run/bases/{base}/{folder}")).unwrap();
             }
         }
+        for base in ["one", "two"] {
+            fs::write(format!("/run/bases/{base}.nft"), format!("table ip {base} {{\n}}\n")).unwrap();
+        }
         let test = |name: &str, run: fn() -> Result<(), Failed>| Trial::test(name, run);
         vec![
             test("an_error_at_any_call_of_up", error_at_any_call_of_up),
@@ -69,6 +80,7 @@ pub fn run() -> ExitCode {
             test("an_error_or_death_at_any_call_of_a_change", fault_at_any_call_of_a_change),
             test("an_error_or_death_at_any_call_of_down", fault_at_any_call_of_down),
             test("a_feature_that_is_lacking_is_told_before_anything_is_made", a_lacking_feature),
+            test("a_dump_that_was_interrupted_is_asked_for_again", interrupted_dumps),
             test("look_alikes_survive", look_alikes_survive),
             test("a_taken_name_of_a_lab_is_told", taken_names),
             test("an_interface_that_was_moved_away_is_made_again", moved_away),
@@ -167,7 +179,7 @@ fn die(call: u64) -> Faults {
 }
 
 fn error_at_any_call_of_up() -> Result<(), Failed> {
-    let model = model(MIXED);
+    let model = model(&mixed());
     let before = machine();
     let (all, _) = calls(|_| {}, &|labs| up(labs, &model), |state| clean(state, &model, 0));
     for call in 1..=all {
@@ -186,7 +198,7 @@ fn error_at_any_call_of_up() -> Result<(), Failed> {
 }
 
 fn death_at_any_call_of_up() -> Result<(), Failed> {
-    let model = model(MIXED);
+    let model = model(&mixed());
     let before = machine();
     let (_, all) = calls(|_| {}, &|labs| up(labs, &model), |state| clean(state, &model, 0));
     for call in 1..=all {
@@ -205,7 +217,7 @@ fn death_at_any_call_of_up() -> Result<(), Failed> {
 }
 
 fn fault_at_any_call_of_a_change() -> Result<(), Failed> {
-    let (first, second) = (model(MIXED), model(&edited()));
+    let (first, second) = (model(&mixed()), model(&edited()));
     let before = machine();
     let back = |state: &State, model: &Model, call: u64| {
         state.well(|labs| up(labs, model)).unwrap_or_else(|error| panic!("call {call}: {error:#?}"));
@@ -237,7 +249,7 @@ fn fault_at_any_call_of_a_change() -> Result<(), Failed> {
 }
 
 fn fault_at_any_call_of_down() -> Result<(), Failed> {
-    let model = model(MIXED);
+    let model = model(&mixed());
     let before = machine();
     let begin = |state: &State| {
         state.well(|labs| up(labs, &model)).unwrap_or_else(|error| panic!("{error:#?}"));
@@ -259,7 +271,7 @@ fn fault_at_any_call_of_down() -> Result<(), Failed> {
 }
 
 fn a_lacking_feature() -> Result<(), Failed> {
-    let model = model(MIXED);
+    let model = model(&mixed());
     let before = machine();
     for feature in [Feature::Veth, Feature::Bridge, Feature::Ipv6, Feature::OwnStack] {
         let state = State::new();
@@ -275,9 +287,29 @@ fn a_lacking_feature() -> Result<(), Failed> {
     Ok(())
 }
 
+/// What was told while it changed is not believed; what changes all the time ends with a reason.
+fn interrupted_dumps() -> Result<(), Failed> {
+    let model = model(&mixed());
+    let before = machine();
+    let state = State::new();
+    let records = Records::new(state.path());
+    let over_kernel = |datagrams: u32, work: &dyn Fn(&mut Labs<'_>) -> Result<(), LabError>| {
+        let kernel = FaultyKernel::new(sys::kernel(state.path()).unwrap(), Faults::at(None)).interrupted(datagrams);
+        over(&mut Machine { kernel }, &records, work)
+    };
+    over_kernel(20, &|labs| up(labs, &model))?;
+    holds(&state, &model, 0);
+    let error = over_kernel(u32::MAX, &|labs| labs.plan(&model).map(drop)).unwrap_err();
+    assert!(error.to_string().contains("times while it was told"), "{error:#?}");
+    holds(&state, &model, 0);
+    state.well(|labs| down(labs, &model))?;
+    assert_same(&machine(), &before, "afterwards");
+    Ok(())
+}
+
 /// What looks like ours and is not: the same names in other namespaces, on the host, and beside our directory.
 fn look_alikes_survive() -> Result<(), Failed> {
-    let model = model(MIXED);
+    let model = model(&mixed());
     for namespace in ["mixed2", "mixed.h11", "other"] {
         run_ip(&["netns", "add", namespace]);
         run_ip(&["-n", namespace, "link", "add", "b1", "type", "bridge"]);
@@ -306,7 +338,7 @@ fn look_alikes_survive() -> Result<(), Failed> {
 
 /// Each name that the lab needs, taken by somebody else: told, undone, and left as it is.
 fn taken_names() -> Result<(), Failed> {
-    let model = model(MIXED);
+    let model = model(&mixed());
     let takes: [(&str, &[&str], &[&str]); 4] = [
         ("lab_a", &["link", "add", "lab_a", "type", "bridge"], &["link", "del", "lab_a"]),
         ("lab_a", &["link", "add", "lab_a", "type", "veth", "peer", "name", "x"], &["link", "del", "x"]),
@@ -338,7 +370,7 @@ fn taken_names() -> Result<(), Failed> {
 }
 
 fn moved_away() -> Result<(), Failed> {
-    let model = model(MIXED);
+    let model = model(&mixed());
     let before = machine();
     let state = State::new();
     state.well(|labs| up(labs, &model))?;
@@ -363,7 +395,7 @@ fn moved_away() -> Result<(), Failed> {
 }
 
 fn name_taken_away() -> Result<(), Failed> {
-    let model = model(MIXED);
+    let model = model(&mixed());
     let before = machine();
     let state = State::new();
     for namespace in ["mixed.h1", "mixed"] {

@@ -6,6 +6,7 @@
 
 #[path = "../common/alone.rs"]
 mod alone;
+mod firewall;
 mod roots;
 #[path = "../support/mod.rs"]
 mod support;
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
             test("a_base_is_shared_and_what_may_be_written_is_copied", roots::layered),
             test("files_change_and_the_network_stays", roots::changed),
             test("a_root_that_cannot_be_is_told_and_undone", roots::refused),
+            test("rules_of_nft_are_loaded_changed_and_missed", firewall::loaded),
         ]
     })
 }

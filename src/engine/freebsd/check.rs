@@ -26,6 +26,16 @@ pub fn check(model: &Model) -> Vec<Diagnostic> {
     check_roots(model, &mut found);
     check_elsewhere(model, &mut found);
     check_count(model, &mut found);
+    for (node, firewall) in model.nodes.iter().filter_map(|node| Some((node, node.firewall.as_ref()?))) {
+        found.push(
+            Diagnostic::error(
+                "E012",
+                format!("the freebsd engine cannot load `{}` for `{}`", firewall.file, node.name),
+            )
+            .at(firewall.origin, "rules of nft are for Linux")
+            .help("leave `firewall` out here"),
+        );
+    }
     found
 }
 

@@ -7,12 +7,12 @@ use super::kernel::Kernel;
 use super::{Engineer, errno};
 use crate::engine::{EngineError, StepResult};
 use crate::graph::Place;
-use crate::netlink::consts::NLM_F_ACK;
+use crate::netlink::consts::{NLM_F_ACK, NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR};
 use crate::netlink::linux::{self, Link, Neighbour};
 use crate::netlink::qdisc::{self, Qdisc};
 use crate::netlink::reply::{Acknowledgement, Address, Answer, Route};
-use crate::netlink::wire::{Messages, Writer};
-use crate::netlink::{Dialect, Requests, consts, reply};
+use crate::netlink::wire::{Message, Messages, Writer};
+use crate::netlink::{Dialect, Requests, reply};
 use crate::plan::Step;
 
 /// Octets of a datagram, well below a socket's send space.
@@ -24,6 +24,9 @@ const MESSAGES: usize = 128;
 
 /// Datagrams that a dump may take; a kernel that sends more is not telling about one lab.
 const MOST_DATAGRAMS: usize = 100_000;
+
+/// How often a dump is asked for that was interrupted by a change.
+const MOST_DUMPS: usize = 32;
 
 impl<K: Kernel> Engineer<'_, K> {
     /// Does steps that are messages on the socket of `place`.
@@ -172,11 +175,8 @@ impl<K: Kernel> Engineer<'_, K> {
     /// Every neighbour of a place that was learnt.
     pub(super) fn neighbours(&mut self, place: &Place) -> Result<Vec<Neighbour>, EngineError> {
         let request = linux::neighbours();
-        let mut neighbours = Vec::new();
-        self.dump(place, "RTM_GETNEIGH", &request, &mut |datagram| {
-            neighbours.extend(Messages::new(datagram).filter_map(|message| linux::neighbour(&message)));
-        })?;
-        Ok(neighbours)
+        let answer = self.dump(place, "RTM_GETNEIGH", &request)?;
+        Ok(messages(&answer).filter_map(|message| linux::neighbour(&message)).collect())
     }
 
     /// Every interface of a place.
@@ -190,77 +190,77 @@ impl<K: Kernel> Engineer<'_, K> {
     }
 
     fn links_by(&mut self, place: &Place, request: &[u8]) -> Result<Vec<Link>, EngineError> {
-        let mut links = Vec::new();
-        self.dump(place, "RTM_GETLINK", request, &mut |datagram| {
-            links.extend(Messages::new(datagram).filter_map(|message| linux::link(&message)));
-        })?;
-        Ok(links)
+        let answer = self.dump(place, "RTM_GETLINK", request)?;
+        Ok(messages(&answer).filter_map(|message| linux::link(&message)).collect())
     }
 
     /// Every queueing discipline of a place.
     pub(super) fn qdiscs(&mut self, place: &Place) -> Result<Vec<Qdisc>, EngineError> {
         let mut writer = Writer::new();
         qdisc::dump(&mut writer);
-        let mut found = Vec::new();
-        self.dump(place, "RTM_GETQDISC", &writer.finish(), &mut |datagram| {
-            found.extend(Messages::new(datagram).filter_map(|message| qdisc::read(&message)));
-        })?;
-        Ok(found)
+        let answer = self.dump(place, "RTM_GETQDISC", &writer.finish())?;
+        Ok(messages(&answer).filter_map(|message| qdisc::read(&message)).collect())
     }
 
     /// Every address of a place.
     pub(super) fn addresses(&mut self, place: &Place) -> Result<Vec<Address>, EngineError> {
         let mut requests = Requests::new(Dialect::LINUX, 1);
         requests.addresses(None);
-        let mut addresses = Vec::new();
-        self.dump(place, "RTM_GETADDR", requests.bytes(), &mut |datagram| {
-            addresses.extend(reply::read(datagram).filter_map(|reply| match reply.answer {
-                Answer::Address { address, .. } => Some(address),
-                _ => None,
-            }));
-        })?;
-        Ok(addresses)
+        let answer = self.dump(place, "RTM_GETADDR", requests.bytes())?;
+        let address = |reply: reply::Reply| match reply.answer {
+            Answer::Address { address, .. } => Some(address),
+            _ => None,
+        };
+        Ok(answer.iter().flat_map(|datagram| reply::read(datagram)).filter_map(address).collect())
     }
 
     /// Every route of a place.
     pub(super) fn routes(&mut self, place: &Place) -> Result<Vec<Route>, EngineError> {
         let mut requests = Requests::new(Dialect::LINUX, 1);
         requests.routes();
-        let mut routes = Vec::new();
-        self.dump(place, "RTM_GETROUTE", requests.bytes(), &mut |datagram| {
-            routes.extend(reply::read(datagram).filter_map(|reply| match reply.answer {
-                Answer::Route { route, .. } => Some(*route),
-                _ => None,
-            }));
-        })?;
-        Ok(routes)
+        let answer = self.dump(place, "RTM_GETROUTE", requests.bytes())?;
+        let route = |reply: reply::Reply| match reply.answer {
+            Answer::Route { route, .. } => Some(*route),
+            _ => None,
+        };
+        Ok(answer.iter().flat_map(|datagram| reply::read(datagram)).filter_map(route).collect())
     }
 
-    fn dump(
-        &mut self,
-        place: &Place,
-        call: &str,
-        request: &[u8],
-        read: &mut dyn FnMut(&[u8]),
-    ) -> Result<(), EngineError> {
+    /// Everything that the kernel answers to a request, as one state of it: what changed while it was told is asked for again.
+    fn dump(&mut self, place: &Place, call: &str, request: &[u8]) -> Result<Vec<Vec<u8>>, EngineError> {
+        for _ in 0..MOST_DUMPS {
+            let answer = self.dump_once(place, call, request)?;
+            if !messages(&answer).any(|message| message.flags & NLM_F_DUMP_INTR != 0) {
+                return Ok(answer);
+            }
+        }
+        let message = format!("what {call} tells of {place} changed {MOST_DUMPS} times while it was told");
+        Err(EngineError::strange(place.to_string(), call, message)
+            .hint("somebody else changes it all the time: `ip monitor` in that namespace shows who"))
+    }
+
+    fn dump_once(&mut self, place: &Place, call: &str, request: &[u8]) -> Result<Vec<Vec<u8>>, EngineError> {
         self.kernel.send(&self.lab, place, request)?;
-        let mut buffer = Vec::new();
+        let (mut answer, mut buffer) = (Vec::new(), Vec::new());
         for _ in 0..MOST_DATAGRAMS {
             self.hear(place, &mut buffer)?;
-            read(&buffer);
-            for message in Messages::new(&buffer) {
-                let code = message.payload.get(..4).and_then(|code| code.try_into().ok()).map_or(0, i32::from_ne_bytes);
-                match message.kind {
-                    consts::NLMSG_DONE | consts::NLMSG_ERROR if code == 0 => return Ok(()),
-                    consts::NLMSG_DONE | consts::NLMSG_ERROR => {
-                        return Err(errno::refused(place.to_string(), call, code.saturating_abs()));
-                    }
-                    _ => {}
-                }
+            let end = Messages::new(&buffer).find(|message| [NLMSG_DONE, NLMSG_ERROR].contains(&message.kind));
+            let code =
+                end.map(|end| end.payload.get(..4).and_then(|code| code.try_into().ok()).map_or(0, i32::from_ne_bytes));
+            answer.push(buffer.clone());
+            match code {
+                Some(0) => return Ok(answer),
+                Some(code) => return Err(errno::refused(place.to_string(), call, code.saturating_abs())),
+                None => {}
             }
         }
         Err(EngineError::strange(place.to_string(), call, format!("the kernel's answer to {call} does not end")))
     }
+}
+
+/// The messages of an answer of many datagrams.
+fn messages(answer: &[Vec<u8>]) -> impl Iterator<Item = Message<'_>> {
+    answer.iter().flat_map(|datagram| Messages::new(datagram))
 }
 
 /// Gives a message its number, and asks for no answer: a refusal comes without asking.

@@ -44,6 +44,7 @@ fn needs(model: &Model) -> impl Iterator<Item = (Feature, Origin)> {
         all.filter(|(name, _)| names.contains(&name.as_str())).map(|(_, limit)| limit.origin).next()
     };
     let cpus = model.nodes.iter().find_map(|node| node.cpus.as_ref());
+    let firewall = model.nodes.iter().find_map(|node| node.firewall.as_ref());
     let layered = model.nodes.iter().find(|node| matches!(node.rootfs.value, RootFs::Layered { .. }));
     let shaped = |has: fn(&Sending) -> bool| {
         let mut shapings = model.links.iter().flat_map(|link| link.shaping.iter().flatten());
@@ -55,6 +56,7 @@ fn needs(model: &Model) -> impl Iterator<Item = (Feature, Origin)> {
         limits(&["pcpu"]).map(|origin| (Feature::ShareGroups, origin)),
         cpus.map(|cpus| (Feature::ProcessorGroups, cpus.origin)),
         layered.map(|node| (Feature::ReadOnlyRoots, node.rootfs.origin)),
+        firewall.map(|firewall| (Feature::Nftables, firewall.origin)),
         host.map(|node| (Feature::OwnStack, node.name.origin)),
         shaped(|sending| sending.bottleneck.is_some()).map(|origin| (Feature::Tbf, origin)),
         shaped(|sending| sending.line.is_some()).map(|origin| (Feature::Netem, origin)),

@@ -48,6 +48,7 @@ pub(super) fn is_message(step: &Step) -> bool {
                 | LinuxStep::RemoveNamespace(_)
                 | LinuxStep::SetRoot(_)
                 | LinuxStep::UnsetRoot(_)
+                | LinuxStep::SetRules { .. }
         ),
         Step::SetMac { .. }
         | Step::SetMtu { .. }

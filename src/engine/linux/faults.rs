@@ -10,9 +10,10 @@ use super::features::{Answer, Feature};
 use super::kernel::{EchoSocket, Kernel, Knob, Process};
 use crate::engine::faults::Faults;
 use crate::engine::{EngineError, Exit, NotRun, Running, Settling, Stream};
-use crate::graph::linux::Root;
+use crate::graph::linux::{Root, Rules};
 use crate::graph::{Folder, Name, Place};
 use crate::model::LabName;
+use crate::netlink::consts::{NLM_F_DUMP_INTR, NLM_F_MULTI};
 
 /// A kernel whose calls are counted, and that lacks features at will.
 #[derive(Debug)]
@@ -20,18 +21,26 @@ pub struct FaultyKernel<K> {
     inner: K,
     faults: Faults,
     lacking: BTreeSet<Feature>,
+    interrupted: u32,
 }
 
 impl<K> FaultyKernel<K> {
     /// A kernel that shares what counts its calls.
     pub const fn new(inner: K, faults: Faults) -> Self {
-        Self { inner, faults, lacking: BTreeSet::new() }
+        Self { inner, faults, lacking: BTreeSet::new(), interrupted: 0 }
     }
 
     /// Takes a feature away.
     #[must_use]
     pub fn without(mut self, feature: Feature) -> Self {
         self.lacking.insert(feature);
+        self
+    }
+
+    /// Says of so many datagrams of dumps that what they tell changed meanwhile.
+    #[must_use]
+    pub const fn interrupted(mut self, datagrams: u32) -> Self {
+        self.interrupted = datagrams;
         self
     }
 
@@ -108,7 +117,14 @@ impl<K: Kernel> Kernel for FaultyKernel<K> {
 
     fn receive(&mut self, lab: &LabName, place: &Place, buffer: &mut Vec<u8>) -> Result<(), EngineError> {
         self.step(place, "recv")?;
-        self.inner.receive(lab, place, buffer)
+        self.inner.receive(lab, place, buffer)?;
+        // The flags of the first message.
+        let flags = buffer.get(6..8).map_or(0, |flags| u16::from_ne_bytes([flags[0], flags[1]]));
+        if self.interrupted > 0 && flags & NLM_F_MULTI != 0 {
+            self.interrupted -= 1;
+            buffer[6..8].copy_from_slice(&(flags | NLM_F_DUMP_INTR).to_ne_bytes());
+        }
+        Ok(())
     }
 
     fn room(&self) -> usize {
@@ -227,6 +243,16 @@ impl<K: Kernel> Kernel for FaultyKernel<K> {
     fn roots(&mut self, lab: &LabName) -> Result<Vec<Root>, EngineError> {
         self.step(lab, "readdir")?;
         self.inner.roots(lab)
+    }
+
+    fn set_rules(&mut self, lab: &LabName, place: &Place, rules: Option<&Rules>) -> Result<(), EngineError> {
+        self.step(place, "nft")?;
+        self.inner.set_rules(lab, place, rules)
+    }
+
+    fn rules(&mut self, lab: &LabName) -> Result<Vec<Rules>, EngineError> {
+        self.step(lab, "readdir")?;
+        self.inner.rules(lab)
     }
 
     fn set_knob(&mut self, lab: &LabName, place: &Place, knob: &Knob) -> Result<(), EngineError> {

@@ -28,6 +28,8 @@ pub enum Feature {
     ProcessorGroups,
     /// Directories that are shown read-only with everything that is mounted below them.
     ReadOnlyRoots,
+    /// Firewalls by nf_tables, and the program that loads them.
+    Nftables,
     /// Token buckets, which limit the rate of a link.
     Tbf,
     /// The network emulator, which delays, loses and changes frames.
@@ -39,7 +41,7 @@ pub type Answer = Result<String, String>;
 
 impl Feature {
     /// All of them, in the order in which they are told.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Namespaces,
         Self::UserNamespaces,
         Self::Veth,
@@ -51,6 +53,7 @@ impl Feature {
         Self::ShareGroups,
         Self::ProcessorGroups,
         Self::ReadOnlyRoots,
+        Self::Nftables,
         Self::Tbf,
         Self::Netem,
     ];
@@ -70,6 +73,7 @@ impl Feature {
             Self::ShareGroups => "cgroup cpu",
             Self::ProcessorGroups => "cgroup cpuset",
             Self::ReadOnlyRoots => "read-only roots",
+            Self::Nftables => "nftables",
             Self::Tbf => "tbf",
             Self::Netem => "netem",
         }
@@ -108,6 +112,10 @@ impl Feature {
             Self::ReadOnlyRoots => (
                 Standing::Limited,
                 "no node can have `rootfs: { base: … }`: it takes a kernel of 5.12 or later; a path does without",
+            ),
+            Self::Nftables => (
+                Standing::Limited,
+                "no node can have `firewall: { nft: … }`: `modprobe nf_tables`, and install nftables",
             ),
             Self::Tbf => (
                 Standing::Limited,

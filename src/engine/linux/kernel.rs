@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::features::{Answer, Feature};
 use crate::engine::{EngineError, Exit, NotRun, Running, Settling, Stream};
-use crate::graph::linux::Root;
+use crate::graph::linux::{Root, Rules};
 use crate::graph::{Folder, Name, Place};
 use crate::model::{CpuSet, LabName};
 
@@ -305,6 +305,18 @@ pub trait Kernel: fmt::Debug {
     /// # Errors
     /// What the system refuses.
     fn roots(&mut self, lab: &LabName) -> Result<Vec<Root>, EngineError>;
+
+    /// Gives a node these rules for its packets in place of all it has, or none.
+    ///
+    /// # Errors
+    /// What the system or nft(8) refuses: then the node has what it had.
+    fn set_rules(&mut self, lab: &LabName, place: &Place, rules: Option<&Rules>) -> Result<(), EngineError>;
+
+    /// The rules that nodes of a lab were given, as far as all their tables are still there.
+    ///
+    /// # Errors
+    /// What the system refuses.
+    fn rules(&mut self, lab: &LabName) -> Result<Vec<Rules>, EngineError>;
 
     /// Sets a knob of a node.
     ///

@@ -226,6 +226,9 @@ impl<K: Kernel> Engineer<'_, K> {
             Step::Linux(LinuxStep::RemoveNamespace(namespace)) => single(self.remove_namespace(&namespace.place)),
             Step::Linux(LinuxStep::SetRoot(root)) => single(self.kernel.set_root(&self.lab, root)),
             Step::Linux(LinuxStep::UnsetRoot(root)) => single(self.kernel.unset_root(&self.lab, &root.place)),
+            Step::Linux(LinuxStep::SetRules { place, to, .. }) => {
+                single(self.kernel.set_rules(&self.lab, place, to.as_ref()))
+            }
             Step::MakeFolder(folder) => single(self.kernel.make_folder(folder)),
             Step::RemoveFolder(folder) => single(self.kernel.remove_folder(folder)),
             Step::SetSysctl { .. } => self.write_sysctls(place, steps),

@@ -40,6 +40,9 @@ impl<K: Kernel> Engineer<'_, K> {
         if !scope.life.folders.is_empty() {
             observed.life.folders = self.kernel.folders(&scope.life.folders)?;
         }
+        if !scope.life.rules.is_empty() && !scope.goes {
+            observed.life.rules = self.kernel.rules(&self.lab)?;
+        }
         if !scope.life.roots.is_empty() && !scope.goes {
             observed.life.roots = self.kernel.roots(&self.lab)?;
         }

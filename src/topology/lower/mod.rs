@@ -7,6 +7,7 @@ mod pool;
 mod settings;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use ipnetwork::{IpNetwork, Ipv4Network, Ipv6Network};
 
@@ -97,7 +98,7 @@ fn container(entry: Entry, fits: bool, wanted: &str, expander: &mut Expander<'_,
 
 /// Makes a draft of the parts. `None` if a part that every draft needs is missing; findings say which.
 pub fn lower(parts: Parts, options: &LoadOptions, session: &mut Session<'_>) -> Option<Draft> {
-    let mut lowering = Lowering { session, pools: BTreeSet::new(), names: BTreeMap::new() };
+    let mut lowering = Lowering { session, pools: BTreeSet::new(), names: BTreeMap::new(), rules: BTreeMap::new() };
     let head: Option<file::File> = lowering.decode(&parts.head, None);
     let name = lowering.lab_name(&parts.head, head.as_ref(), options);
     let pools = lowering.pools(parts.addressing);
@@ -119,6 +120,8 @@ struct Lowering<'s, 'f> {
     pools: BTreeSet<String>,
     /// Where the name of each node stands.
     names: BTreeMap<String, Origin>,
+    /// Files of rules that were read; nothing for those that cannot be.
+    rules: BTreeMap<PathBuf, Option<String>>,
 }
 
 impl Lowering<'_, '_> {

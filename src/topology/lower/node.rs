@@ -13,12 +13,13 @@ use super::{Lowering, bad_name};
 use crate::diagnostic::{At, Diagnostic, suggest};
 use crate::model::draft::{DraftNode, DraftRoute};
 use crate::model::life::RESOURCES;
-use crate::model::{Exec, IfName, Limit, NodeKind, NodeName, RootFs, SwitchDriver, System};
+use crate::model::{Exec, Firewall, IfName, Limit, NodeKind, NodeName, RootFs, SwitchDriver, System};
 
 /// Keys that need a stack of the node's own.
-const OF_STACKS: [&str; 8] = ["interfaces", "routes", "sysctls", "jail", "exec", "rootfs", "limits", "cpus"];
+const OF_STACKS: [&str; 9] =
+    ["interfaces", "routes", "sysctls", "jail", "exec", "rootfs", "limits", "cpus", "firewall"];
 /// Keys that need a jail of the node's own.
-const OF_JAILS: [&str; 4] = ["jail", "rootfs", "limits", "cpus"];
+const OF_JAILS: [&str; 5] = ["jail", "rootfs", "limits", "cpus", "firewall"];
 
 impl Lowering<'_, '_> {
     pub(super) fn node(&mut self, unit: Unit, shared: &Shared) -> Option<DraftNode> {
@@ -68,6 +69,7 @@ impl Lowering<'_, '_> {
             rootfs: At::default(),
             limits: BTreeMap::new(),
             cpus: None,
+            firewall: None,
         };
         if is_layer2 {
             return Some(draft);
@@ -83,6 +85,7 @@ impl Lowering<'_, '_> {
             draft.rootfs = rootfs(&stack);
             draft.limits = self.limits(&stack, row);
             draft.cpus = stack.strongest("cpus", |node| node.cpus.as_ref());
+            draft.firewall = self.firewall(&stack);
         }
         Some(draft)
     }
@@ -222,6 +225,29 @@ fn rootfs(stack: &Stack<'_>) -> At<RootFs> {
 }
 
 impl Lowering<'_, '_> {
+    /// The strongest `firewall:`, with what is in its file.
+    fn firewall(&mut self, stack: &Stack<'_>) -> Option<At<Firewall>> {
+        let (file, origin) = stack.layers.iter().find_map(|layer| {
+            let file = layer.node.firewall.as_ref()?.nft.0.clone();
+            let origin = layer.tree.get("firewall").map_or(layer.tree.origin, |tree| tree.origin_of("nft"));
+            Some((file, origin))
+        })?;
+        let path = self.session.beside(origin.source, &file);
+        if !self.rules.contains_key(&path) {
+            let read = self.session.read(&path, Some(origin));
+            let text = read.and_then(|source| self.session.sources.get(source)).map(|source| source.text.clone());
+            self.rules.insert(path.clone(), text);
+        }
+        let rules = self.rules.get(&path)?.clone()?;
+        if rules.len() > Firewall::MOST_BYTES || rules.contains('\0') {
+            let most = Firewall::MOST_BYTES >> 10;
+            let message = format!("`{file}` is no file of rules: it has NULs in it, or more than {most} KiB");
+            self.report(Diagnostic::error(codes::BAD_VALUE, message).at(origin, "named here"), None);
+            return None;
+        }
+        Some(At::new(Firewall { file, rules }, origin))
+    }
+
     fn commands(&mut self, layer: &Layer, exec: &mut Vec<At<Exec>>, row: Option<&Note>) {
         let Some(tree) = layer.tree.get("exec") else { return };
         let EngineList { flat, freebsd, linux } = &layer.node.exec;

@@ -248,7 +248,7 @@ pub(super) fn raise_descriptor_limit() -> Option<(libc::rlimit, libc::rlimit)> {
 
 /// clone(2) of a child in namespaces of its own that opens a netlink socket there and ends: it shares our descriptors, so the socket is
 /// ours. Unlike unshare(2) this makes user namespaces for programs with threads, too.
-pub(super) fn clone_for_socket(namespaces: libc::c_int) -> io::Result<OwnedFd> {
+pub(super) fn clone_for_socket(namespaces: libc::c_int, protocol: libc::c_int) -> io::Result<OwnedFd> {
     let (mut told, teller) = io::pipe()?;
     let flags = libc::c_long::from(namespaces | libc::CLONE_FILES | libc::SIGCHLD);
     let none: libc::c_long = 0;
@@ -257,7 +257,7 @@ pub(super) fn clone_for_socket(namespaces: libc::c_int) -> io::Result<OwnedFd> {
     let child = unsafe {
         let child = libc::syscall(libc::SYS_clone, flags, none, none, none, none);
         if child == 0 {
-            let socket = libc::socket(libc::AF_NETLINK, libc::SOCK_RAW | libc::SOCK_CLOEXEC, libc::NETLINK_ROUTE);
+            let socket = libc::socket(libc::AF_NETLINK, libc::SOCK_RAW | libc::SOCK_CLOEXEC, protocol);
             let said: libc::c_int = if socket < 0 { -*libc::__errno_location() } else { socket };
             libc::write(teller.as_raw_fd(), (&raw const said).cast(), size_of::<libc::c_int>());
             libc::_exit(0);

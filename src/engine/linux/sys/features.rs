@@ -7,8 +7,9 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use super::super::errno::errno;
 use super::super::features::{Answer, Feature};
-use super::{Way, call, groups, inside, netlink_socket, way};
+use super::{Way, call, groups, inside, netlink_socket, rules, way};
 use crate::netlink::linux::{Links, VethEnd};
+use crate::netlink::nftables;
 use crate::netlink::qdisc::{self, Kind, Netem, Set, Tbf};
 use crate::netlink::reply::{self, Acknowledgement};
 use crate::netlink::wire::Writer;
@@ -48,7 +49,16 @@ fn ask(feature: Feature) -> Answer {
             Err(error) if call::number(&error) == libc::ENOSYS => Err(error.to_string()),
             _ => Ok("this kernel has mount_setattr".to_owned()),
         },
-        Feature::UserNamespaces => said(call::clone_for_socket(libc::CLONE_NEWUSER), "users may make them"),
+        Feature::Nftables => match rules::program() {
+            None => Err("the program nft is not there".to_owned()),
+            Some(program) => {
+                let asked = Scratch::open_for(libc::NETLINK_NETFILTER);
+                answered(asked, &nftables::generation(), &format!("this kernel has it, and {}", program.display()))
+            }
+        },
+        Feature::UserNamespaces => {
+            said(call::clone_for_socket(libc::CLONE_NEWUSER, libc::NETLINK_ROUTE), "users may make them")
+        }
         Feature::Veth => {
             let end = |name, mac| VethEnd { name, index: 0, mac, mtu: 1500, namespace: None, bridge: None };
             link(|links| links.create_veth(&end("a", [2, 0, 0, 0, 0, 1]), &end("b", [2, 0, 0, 0, 0, 2])))
@@ -60,8 +70,15 @@ fn ask(feature: Feature) -> Answer {
     }
 }
 
+/// What is said where we have no descriptor to ask with: that is no lack of the kernel, and the first step that needs one says so.
+const UNASKED: &str = "it cannot be asked: too many descriptors are open";
+
 fn said<T>(result: io::Result<T>, fine: &str) -> Answer {
-    result.map(|_| fine.to_owned()).map_err(|error| error.to_string())
+    match result {
+        Ok(_) => Ok(fine.to_owned()),
+        Err(error) if [libc::EMFILE, libc::ENFILE].contains(&call::number(&error)) => Ok(UNASKED.to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 /// Whether the kernel takes messages about interfaces.
@@ -75,13 +92,20 @@ fn link(write: impl FnOnce(&mut Links)) -> Answer {
 fn discipline(kind: &Kind) -> Answer {
     let mut writer = Writer::new();
     qdisc::set(&mut writer, LOOPBACK, 0x0001_0000, qdisc::ROOT, kind, Set::New);
-    takes(&writer.finish()).map(|_| "this kernel queues so".to_owned())
+    answered(Scratch::open(), &writer.finish(), "this kernel queues so")
 }
 
 fn takes(message: &[u8]) -> Answer {
-    let asked = Scratch::open().and_then(|scratch| scratch.converse(message));
-    match asked.map_err(|error| error.to_string())?.error {
-        None => Ok("this kernel makes them".to_owned()),
+    answered(Scratch::open(), message, "this kernel makes them")
+}
+
+fn answered(scratch: io::Result<Scratch>, message: &[u8], fine: &str) -> Answer {
+    let asked = match scratch.and_then(|scratch| scratch.converse(message)) {
+        Ok(asked) => asked,
+        Err(error) => return said(Err::<(), _>(error), fine),
+    };
+    match asked.error {
+        None => Ok(fine.to_owned()),
         Some(error) => {
             Err(errno(error.raw()).map_or_else(|| format!("error {}", error.raw()), |errno| errno.to_string()))
         }
@@ -97,13 +121,18 @@ pub(super) struct Scratch {
 impl Scratch {
     /// A new one: in a user namespace of its own where we have no privilege.
     pub(super) fn open() -> io::Result<Self> {
+        Self::open_for(libc::NETLINK_ROUTE)
+    }
+
+    /// The same for another family of messages.
+    fn open_for(protocol: libc::c_int) -> io::Result<Self> {
         let made = inside::alone(|| {
             call::unshare(libc::CLONE_NEWNET)?;
-            netlink_socket()
+            netlink_socket(protocol)
         });
         let netlink = match made {
             Err(error) if call::number(&error) == libc::EPERM => {
-                call::clone_for_socket(libc::CLONE_NEWUSER | libc::CLONE_NEWNET)
+                call::clone_for_socket(libc::CLONE_NEWUSER | libc::CLONE_NEWNET, protocol)
             }
             other => other,
         };

@@ -14,6 +14,7 @@ mod node;
 mod processes;
 mod root;
 mod rootless;
+mod rules;
 mod settle;
 mod way;
 
@@ -34,7 +35,7 @@ use super::errno::refused;
 use super::features::{Answer, Feature};
 use super::kernel::{EchoSocket, Kernel, Knob, Process};
 use crate::engine::{Backend, EngineError, Exit, Fact, NotRun, Running, Settling, Stream, Unusable};
-use crate::graph::linux::Root;
+use crate::graph::linux::{Root, Rules};
 use crate::graph::{Folder, Name, Place};
 use crate::model::LabName;
 
@@ -122,8 +123,8 @@ impl Namespaces {
         let key = (lab.clone(), place.clone());
         if !self.held.contains_key(&key) {
             let namespace = open_namespace(lab, place)?;
-            let netlink =
-                inside::within(namespace.as_fd(), netlink_socket).map_err(|error| no(place, "socket", &error))?;
+            let netlink = inside::within(namespace.as_fd(), || netlink_socket(libc::NETLINK_ROUTE))
+                .map_err(|error| no(place, "socket", &error))?;
             self.held.insert(key.clone(), Held { namespace: namespace.into(), netlink });
         }
         self.held.get(&key).ok_or_else(|| no(place, "open", &io::ErrorKind::NotFound.into()))
@@ -215,8 +216,8 @@ fn no(object: impl ToString, call: &str, error: &io::Error) -> EngineError {
     refused(object.to_string(), call, call::number(error))
 }
 
-fn netlink_socket() -> io::Result<OwnedFd> {
-    let socket = call::socket(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_ROUTE)?;
+fn netlink_socket(protocol: libc::c_int) -> io::Result<OwnedFd> {
+    let socket = call::socket(libc::AF_NETLINK, libc::SOCK_RAW, protocol)?;
     call::set_option(socket.as_fd(), libc::SOL_NETLINK, libc::NETLINK_EXT_ACK, 1)?;
     call::set_option(socket.as_fd(), libc::SOL_NETLINK, libc::NETLINK_CAP_ACK, 1)?;
     Ok(socket)
@@ -226,7 +227,7 @@ fn netlink_socket() -> io::Result<OwnedFd> {
 fn make(lab: &LabName, place: &Place) -> Result<Held, EngineError> {
     call::unshare(libc::CLONE_NEWNET).map_err(|error| no(place, "unshare", &error))?;
     let namespace = File::open("/proc/thread-self/ns/net").map_err(|error| no(place, "open", &error))?;
-    let netlink = netlink_socket().map_err(|error| no(place, "socket", &error))?;
+    let netlink = netlink_socket(libc::NETLINK_ROUTE).map_err(|error| no(place, "socket", &error))?;
     folder::keep(lab, place, namespace.as_fd()).map_err(|error| {
         let name = folder::name(lab, place).unwrap_or_default();
         let error = no(name.display(), "mount", &error);
@@ -322,6 +323,7 @@ impl Kernel for Namespaces {
         let locked = lock(lab)?;
         self.empty(lab, place)?;
         root::forget(lab, place).map_err(|error| no(place, "unlink", &error))?;
+        rules::forget(lab, place).map_err(|error| no(place, "unlink", &error))?;
         groups::forget(lab, place).map_err(|error| no(place, "rmdir", &error))?;
         let dropped = folder::drop_one(lab, place).map_err(|error| no(place, "umount", &error));
         drop(locked);
@@ -515,6 +517,14 @@ impl Kernel for Namespaces {
 
     fn roots(&mut self, lab: &LabName) -> Result<Vec<Root>, EngineError> {
         root::list(lab).map_err(|error| no(lab, "read", &error))
+    }
+
+    fn set_rules(&mut self, lab: &LabName, place: &Place, rules: Option<&Rules>) -> Result<(), EngineError> {
+        rules::set(lab, place, &open_namespace(lab, place)?, rules)
+    }
+
+    fn rules(&mut self, lab: &LabName) -> Result<Vec<Rules>, EngineError> {
+        rules::list(lab)
     }
 
     fn set_knob(&mut self, lab: &LabName, place: &Place, knob: &Knob) -> Result<(), EngineError> {

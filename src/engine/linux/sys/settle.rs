@@ -32,7 +32,7 @@ impl Sentinels {
             };
             let held = vec![(2, namespace()?), (3, namespace()?)];
             call::unshare(libc::CLONE_NEWNET)?;
-            let watch = netlink_socket()?;
+            let watch = netlink_socket(libc::NETLINK_ROUTE)?;
             for (index, namespace) in &held {
                 pair(&watch, *index, namespace)?;
             }
