@@ -86,8 +86,11 @@ impl Order<'_> {
     }
 }
 
+/// What an order was answered.
+type Answer<'r> = Result<&'r [u8], Errno>;
+
 /// The answer to the next order, and the rest.
-pub(super) fn answer(room: &[u8]) -> Option<(Result<&[u8], Errno>, &[u8])> {
+pub(super) fn answer(room: &[u8]) -> Option<(Answer<'_>, &[u8])> {
     let [errno, _, _, _, length, capacity] = numbers(room)?;
     let (length, capacity) = (usize::try_from(length).ok()?, usize::try_from(capacity).ok()?);
     let (order, rest) = room.split_at_checked(space(capacity))?;
