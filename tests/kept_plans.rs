@@ -165,3 +165,58 @@ fn gc_finds_what_no_record_knows_and_removes_it_when_told() {
     sandbox.run(&["plan", "lan.yaml", "--name", "other", "--detailed-exitcode"]).expect(0);
     sandbox.run(&["down", "other", "-q"]).expect(0);
 }
+
+#[test]
+fn nodes_that_were_stopped_are_no_drift() {
+    let sandbox = lan();
+    sandbox.run(&["up", "lan.yaml", "-q"]).expect(0);
+    sandbox.run(&["stop", "b@lan"]).expect(0);
+    let drift = |code: i32| sandbox.run(&["inspect", "lan", "--drift", "--detailed-exitcode"]).expect(code).out;
+    let said = drift(0);
+    assert!(said.contains("node b is stopped: `start` starts it") && said.contains("nothing has drifted"), "{said}");
+    // A plan says what `up` would do, which starts it, and that nobody broke it.
+    let plan = sandbox.run(&["plan", "lan.yaml"]).expect(0).out;
+    assert!(plan.contains("+   jail lan.b") && plan.contains("node b is stopped: `up` starts it"), "{plan}");
+    assert!(!plan.contains("drift"), "{plan}");
+    let plan = sandbox.run(&["plan", "lan.yaml", "--target", "a"]).expect(0).out;
+    assert!(plan.contains("node b is stopped: it stays so") && plan.contains("Plan: 0 to add"), "{plan}");
+    // A change of another node leaves it stopped.
+    sandbox.write("lan.yaml", &LAN.replace("10.0.0.1/", "10.0.0.9/"));
+    sandbox.run(&["up", "lan.yaml", "-q", "--target", "a"]).expect(0);
+    assert!(drift(0).contains("node b is stopped"));
+    // What somebody else took away is drift, beside it, and stays so when another node is stopped.
+    remove_jail(&sandbox, "lan.a");
+    let said = drift(2);
+    assert!(said.contains("+   jail lan.a") && !said.contains("+   jail lan.b"), "{said}");
+    sandbox.run(&["start", "b@lan"]).expect(0);
+    assert!(!drift(2).contains("stopped"));
+    sandbox.run(&["up", "lan.yaml", "-q"]).expect(0);
+    assert_eq!(drift(0), "nothing has drifted\n");
+}
+
+#[test]
+fn a_sysctl_that_the_file_does_not_set_any_more_gets_its_first_value_back() {
+    let sandbox = lan();
+    sandbox.run(&["up", "lan.yaml", "-q"]).expect(0);
+    // Of a node that was new, and of one that was there.
+    sandbox.write("lan.yaml", &LAN.replace("a: { kind: host }", "a: { kind: host, sysctls: { net.inet.ip.ttl: 30 } }"));
+    sandbox.run(&["up", "lan.yaml", "-q"]).expect(0);
+    sandbox.write("lan.yaml", &LAN.replace(", sysctls: { net.inet.ip.ttl: 20 }", ""));
+    let plan = sandbox.run(&["plan", "lan.yaml"]).expect(0).out;
+    for value in ["20 -> 64", "30 -> 64"] {
+        assert!(plan.contains(&format!("~   sysctl net.inet.ip.ttl  value {value}")), "{plan}");
+    }
+    assert!(plan.contains("Plan: 0 to add, 2 to change, 0 to replace, 0 to destroy.") && !plan.contains("not known"));
+    sandbox.run(&["up", "lan.yaml", "-q"]).expect(0);
+    sandbox.run(&["plan", "lan.yaml", "--detailed-exitcode"]).expect(0);
+    // It is there: what is set again begins from it.
+    sandbox.write("lan.yaml", LAN);
+    let plan = sandbox.run(&["plan", "lan.yaml"]).expect(0).out;
+    assert!(plan.contains("value 64 -> 20"), "{plan}");
+    // A jail that is made again has a first value of its own.
+    sandbox.run(&["up", "lan.yaml", "-q"]).expect(0);
+    sandbox.run(&["restart", "b@lan"]).expect(0);
+    sandbox.write("lan.yaml", &LAN.replace(", sysctls: { net.inet.ip.ttl: 20 }", ""));
+    let plan = sandbox.run(&["plan", "lan.yaml"]).expect(0).out;
+    assert!(plan.contains("value 20 -> 64"), "{plan}");
+}

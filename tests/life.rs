@@ -5,6 +5,7 @@
 mod support;
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use cellblock::engine::freebsd::doors::{
@@ -73,11 +74,15 @@ impl World {
     }
 
     fn stop(&mut self, nodes: &[&str]) -> Result<Applied, LabError> {
-        self.labs().stop(&NAME.parse().unwrap(), &names(nodes), Duration::from_secs(10), &mut |_| {})
+        self.stop_within(nodes, &ApplyOptions::default())
+    }
+
+    fn stop_within(&mut self, nodes: &[&str], options: &ApplyOptions) -> Result<Applied, LabError> {
+        self.labs().stop(&NAME.parse().unwrap(), &names(nodes), Duration::from_secs(10), options, &mut |_| {})
     }
 
     fn start(&mut self, nodes: &[&str]) -> Result<(Applied, Plan), LabError> {
-        self.labs().start(&NAME.parse().unwrap(), &names(nodes), &mut |_| {})
+        self.labs().start(&NAME.parse().unwrap(), &names(nodes), &ApplyOptions::default(), &mut |_| {})
     }
 
     fn inventory(&self) -> String {
@@ -390,6 +395,60 @@ fn what_will_not_die_is_named() {
     assert!(world.jid("living.a").is_some(), "its jail is still there");
 }
 
+/// Somebody who wants it to end when they have been asked so often whether they do.
+fn weary(after: usize, times: usize) -> ApplyOptions {
+    let asked = AtomicUsize::new(0);
+    let stop = Stop::by(move || if asked.fetch_add(1, Ordering::Relaxed) < after { 0 } else { times });
+    ApplyOptions { stop, ..ApplyOptions::default() }
+}
+
+#[test]
+fn who_does_not_want_to_wait_for_processes_gets_what_was_there() {
+    let mut world = World::new();
+    let model = lab("");
+    world.up(&model);
+    world.run_in("living.a", "stubborn", &[15], false);
+    for times in [1, 2] {
+        let began = world.machine.doors.now();
+        let error = world.stop_within(&["a"], &weary(3, times)).unwrap_err();
+        assert_eq!(error.kind, LabErrorKind::Refused, "{error:#?}");
+        assert!(error.message.contains("interrupted"), "{error:#?}");
+        assert!(world.machine.doors.now() - began < Duration::from_secs(1), "it was waited for");
+        assert!(world.jid("living.a").is_some() && world.inventory().contains("stubborn"));
+        assert!(world.plan(&model).is_empty());
+    }
+    // An edit that takes a node away, and one that takes all away.
+    let smaller = lab("").lab;
+    let edited =
+        support::model(&format!("version: 1\nname: {smaller}\ntopology:\n  nodes: {{ b: {{ kind: host }} }}\n"));
+    let plan = world.plan(&edited);
+    let error = world.labs().apply(&plan, &edited, &weary(3, 1), &mut |_| {}).unwrap_err();
+    assert_eq!(error.kind, LabErrorKind::Refused, "{error:#?}");
+    assert!(world.inventory().contains("stubborn") && world.plan(&model).is_empty());
+    let error = world.labs().down_within(&smaller, &weary(3, 1), &mut |_| {}).unwrap_err();
+    assert_eq!(error.kind, LabErrorKind::NotUndone, "{error:#?}");
+    assert!(world.inventory().contains("stubborn"));
+    world.down();
+}
+
+#[test]
+fn stopping_and_starting_can_be_taken_back() {
+    let mut world = World::new();
+    let model = lab("");
+    world.up(&model);
+    // After the first look there is no process to wait for: it is the change itself that is taken back.
+    let error = world.stop_within(&["a"], &weary(2, 1)).unwrap_err();
+    assert_eq!(error.kind, LabErrorKind::Refused, "{error:#?}");
+    assert!(world.plan(&model).is_empty());
+    world.stop(&["a"]).unwrap();
+    let lab = NAME.parse().unwrap();
+    let error = world.labs().start(&lab, &names(&["a"]), &weary(2, 1), &mut |_| {}).unwrap_err();
+    assert_eq!(error.kind, LabErrorKind::Refused, "{error:#?}");
+    assert!(world.jid("living.a").is_none(), "it is stopped again");
+    world.start(&["a"]).unwrap();
+    assert!(world.plan(&model).is_empty());
+}
+
 #[test]
 fn only_nodes_with_jails_start_and_stop() {
     let mut world = World::new();
@@ -475,4 +534,30 @@ fn a_program_on_the_host_itself_is_run_there() {
     );
     assert_eq!(exit, Ok(Exit::Code(0)));
     assert_eq!(String::from_utf8(said).unwrap(), "lo0\n");
+}
+
+#[test]
+fn a_jail_that_somebody_made_meanwhile_is_told_and_left_alone() {
+    let mut world = World::new();
+    // With and without something that is done on the host before the jail.
+    for host in ["", "    me: { kind: self, sysctls: { net.inet.ip.ttl: 32 } }\n"] {
+        let model = model(&format!("version: 1\nname: {NAME}\ntopology:\n  nodes:\n    a: {{ kind: host }}\n{host}"));
+        let before = picture(&mut world.machine.doors);
+        let plan = world.plan(&model);
+        let stranger =
+            [JailParam::string("name", NAME), JailParam::string("path", "/"), JailParam::boolean("persist", true)];
+        let jid = world.machine.doors.jail_set(&stranger, JAIL_CREATE).unwrap();
+        let theirs = picture(&mut world.machine.doors);
+        let error = world.labs().apply(&plan, &model, &ApplyOptions::default(), &mut |_| {}).unwrap_err();
+        let hint = error.hint.clone().unwrap_or_default();
+        assert!(hint.contains("another name"), "{error:#?}");
+        assert!(!hint.contains("cellblock down"), "it is nothing of ours: {error:#?}");
+        assert_eq!(picture(&mut world.machine.doors), theirs, "{error:#?}");
+        if host.is_empty() {
+            assert_eq!((error.kind, error.left.len()), (LabErrorKind::Refused, 0), "{error:#?}");
+            assert!(world.records.labs().unwrap().is_empty());
+        }
+        world.machine.doors.jail_remove(jid).unwrap();
+        assert_eq!(picture(&mut world.machine.doors), before);
+    }
 }

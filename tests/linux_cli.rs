@@ -41,6 +41,7 @@ fn main() -> ExitCode {
             Trial::test("the_commands_that_are_shown_make_the_same_lab", shown_commands),
             Trial::test("a_report_says_what_degrades", report),
             Trial::test("few_descriptors_are_enough_or_are_told", few_descriptors),
+            Trial::test("nodes_that_were_stopped_are_no_drift_and_sysctls_get_their_first_values_back", stopped),
         ]
     })
 }
@@ -217,5 +218,29 @@ fn few_descriptors() -> Result<(), Failed> {
         assert_same(&machine(), &before, limit);
         assert!(!sandbox.path().join("state/labs/wide.lab").exists(), "{limit}: {said}");
     }
+    Ok(())
+}
+
+fn stopped() -> Result<(), Failed> {
+    let sandbox = sandbox();
+    let with = |ttl: &str| {
+        LAB.replace("srv: { kind: host }", &format!("srv: {{ kind: host, sysctls: {{ net.inet.ip.ttl: {ttl} }} }}"))
+    };
+    let ttl = || sandbox.run(&["exec", "srv@demo", "cat", "/proc/sys/net/ipv4/ip_default_ttl"]).expect(0).out;
+    sandbox.write("demo.yaml", &with("20"));
+    sandbox.run(&["up", "demo.yaml", "--no-exec"]).expect(0);
+    assert_eq!(ttl(), "20\n");
+    sandbox.run(&["stop", "pc@demo"]).expect(0);
+    let drift = || sandbox.run(&["inspect", "demo", "--drift"]).expect(0).out;
+    assert!(drift().contains("node pc is stopped: `start` starts it\nnothing has drifted\n"), "{}", drift());
+    sandbox.run(&["start", "pc@demo", "--no-exec"]).expect(0);
+    assert_eq!(drift(), "nothing has drifted\n");
+    sandbox.write("demo.yaml", LAB);
+    let said = sandbox.run(&["plan", "demo.yaml"]).expect(0).out;
+    assert!(said.contains("value 20 -> 64"), "{said}");
+    sandbox.run(&["up", "demo.yaml"]).expect(0);
+    assert_eq!(ttl(), "64\n");
+    sandbox.run(&["plan", "demo.yaml", "--detailed-exitcode"]).expect(0);
+    sandbox.run(&["down", "demo"]).expect(0);
     Ok(())
 }

@@ -18,7 +18,10 @@ pub(super) fn run(context: &mut Context<'_>, args: &InspectArgs) -> Result<Statu
     if args.drift {
         let drift = site.drift(&lab, args.strict).map_err(site::failure)?;
         match format {
-            Format::Table if drift.is_empty() => context.printer.result("nothing has drifted\n"),
+            Format::Table if drift.is_empty() => {
+                let notes: String = drift.notes.iter().map(|note| format!("{note}\n")).collect();
+                context.printer.result(notes + "nothing has drifted\n");
+            }
             Format::Table => context.printer.result(plan::coloured(&render::text(&drift))),
             _ => context.print_value(format, &render::json(&drift))?,
         }

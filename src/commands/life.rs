@@ -8,7 +8,7 @@ use super::context::{Context, duration};
 use super::up::{Teller, run_commands, tell_notes};
 use super::{sight, site, target};
 use crate::cli::{Format, NodesArgs, RestartArgs, StartArgs, StopArgs};
-use crate::lab::{Access, Applied, CommandFailure, GRACE, Site, Stop};
+use crate::lab::{Access, Applied, ApplyOptions, CommandFailure, GRACE, Site};
 use crate::model::{LabName, NodeName};
 use crate::output::{Failure, Status, amount};
 
@@ -42,9 +42,10 @@ fn grace(given: Option<&str>) -> Result<Duration, Failure> {
 
 fn run(context: &mut Context<'_>, args: &NodesArgs, no_exec: bool, doing: Doing) -> Result<Status, Failure> {
     let format = context.format(&[Format::Table, Format::Json, Format::Yaml])?;
+    let (options, _interrupts) = context.apply_options()?;
     let (lab, nodes) = nodes_of(context, &args.nodes)?;
     let mut site = site::open(context, Some(&lab), Access::Change)?;
-    let outcome = change(&mut site, (&lab, &nodes), doing, no_exec, context);
+    let outcome = change(&mut site, (&lab, &nodes), doing, (no_exec, &options), context);
     let (applied, failures) = site::close(site, outcome)?;
     tell_notes(context.printer, &applied);
     let seconds = context.seconds();
@@ -69,24 +70,31 @@ fn change(
     site: &mut Site,
     (lab, nodes): (&LabName, &[NodeName]),
     doing: Doing,
-    no_exec: bool,
+    (no_exec, options): (bool, &ApplyOptions),
     context: &mut Context<'_>,
 ) -> Result<(Applied, Vec<CommandFailure>), Failure> {
     let mut done = Applied { steps: 0, nodes: 0, links: 0, notes: Vec::new() };
     let mut failures = Vec::new();
     if let Some(grace) = doing.stop {
         let mut teller = Teller::new(context.printer);
-        let stopped = site.stop(lab, nodes, grace, &mut |progress| teller.tell(progress)).map_err(site::failure)?;
+        let stopped = site.stop(lab, nodes, grace, options, &mut |progress| teller.tell(progress));
+        let stopped = stopped.map_err(site::failure)?;
         teller.finish();
         add(&mut done, stopped);
     }
     if doing.start {
         let mut teller = Teller::new(context.printer);
-        let (started, plan) = site.start(lab, nodes, &mut |progress| teller.tell(progress)).map_err(site::failure)?;
+        let started = site.start(lab, nodes, options, &mut |progress| teller.tell(progress));
+        let (started, plan) = started.map_err(|error| match doing.stop {
+            Some(_) if error.hint.is_none() => {
+                site::failure(error.hint("what was stopped is so still: `start` starts it"))
+            }
+            _ => site::failure(error),
+        })?;
         teller.finish();
         add(&mut done, started);
         let model = site.model(lab).map_err(site::failure)?;
-        failures = run_commands(site, &plan, &model, (no_exec, &Stop::default()), context.printer)?;
+        failures = run_commands(site, &plan, &model, (no_exec, &options.stop), context.printer)?;
     }
     Ok((done, failures))
 }

@@ -6,15 +6,29 @@ use std::time::Duration;
 use std::{fmt, io};
 
 use super::EngineError;
+use super::stop::{Stop, Wish};
 use crate::graph::Place;
 
 /// How processes are ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Ending {
     /// How long they may take after they were told.
     pub grace: Duration,
     /// Places with files of their own, whose `/etc/rc.shutdown` is run first where there is one.
     pub own_files: BTreeSet<Place>,
+    /// Who may want it to end: then nothing more is waited for, and nothing is killed.
+    pub stop: Stop,
+}
+
+impl Ending {
+    /// Why not to go on, if somebody wants that.
+    pub(super) fn reason(&self) -> Result<(), EngineError> {
+        match self.stop.wish() {
+            Wish::GoOn => Ok(()),
+            Wish::Undo | Wish::Leave => Err(EngineError::strange("processes", "kill", "interrupted")
+                .detail("processes were told to end, and not killed")),
+        }
+    }
 }
 
 /// Where a program wrote to.

@@ -131,14 +131,18 @@ impl StateFiles for Disk {
     }
 }
 
+/// Where a file is written before it takes the place of the one at `path`.
+#[must_use]
+pub fn beside(path: &Path) -> PathBuf {
+    path.with_added_extension("new")
+}
+
 /// Puts octets in place of what a file held, whole or not at all, durably.
 ///
 /// # Errors
 /// What the file system says, and of which file.
 pub fn replace(files: &dyn StateFiles, path: &Path, octets: &[u8]) -> Result<(), (PathBuf, io::Error)> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".new");
-    let beside = PathBuf::from(beside);
+    let beside = beside(path);
     let written = files
         .write(&beside, octets)
         .and_then(|()| files.sync(&beside))

@@ -12,7 +12,7 @@ use super::record::Record;
 use crate::plan::Step;
 
 /// The first line.
-pub(super) const MAGIC: &[u8] = b"cellblock lab journal 1\n";
+pub(super) const MAGIC: &[u8] = b"cellblock lab journal 2\n";
 const HASH: usize = 32;
 const LENGTH: usize = 4;
 

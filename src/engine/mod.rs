@@ -24,7 +24,7 @@ use serde::Serialize;
 
 use crate::abi::Errno;
 use crate::diagnostic::Diagnostic;
-use crate::graph::{Graph, GraphError, Nic, Numbering, Place};
+use crate::graph::{Graph, GraphError, Nic, Numbering, Place, Sysctl};
 use crate::model::{IfName, LabName, Model, NodeName, System};
 use crate::plan::{Observed, Plan, Scope, Step};
 
@@ -87,12 +87,12 @@ pub trait Backend: fmt::Debug {
         Vec::new()
     }
 
-    /// Lets go of what keeps a lab beside the lab itself, before its record is removed.
+    /// Lets go of what keeps a lab, which bears `token`, beside the lab itself, before its record is removed.
     ///
     /// # Errors
     /// The kernel's refusal.
-    fn forget(&mut self, lab: &LabName) -> Result<(), EngineError> {
-        let _ = lab;
+    fn forget(&mut self, lab: &LabName, token: &str) -> Result<(), EngineError> {
+        let _ = (lab, token);
         Ok(())
     }
 
@@ -165,6 +165,11 @@ pub trait Engine {
     fn perform_all(&mut self, lanes: &[Lane<'_>], jobs: NonZeroUsize) -> Option<Vec<Vec<StepResult>>> {
         let _ = (lanes, jobs);
         None
+    }
+
+    /// Sysctls as they were before the steps that were done so far, of network stacks that were new: nobody could know before.
+    fn first_values(&mut self) -> Vec<Sysctl> {
+        Vec::new()
     }
 
     /// What the kernel holds of the lab.

@@ -12,14 +12,14 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::files::{Disk, StateFiles, replace};
+use super::files::{Disk, StateFiles, beside, replace};
 use super::journal::{self, Intents, Unreadable, Writer};
 use crate::graph::{Numbering, Sysctl};
-use crate::model::{LabName, Model};
+use crate::model::{LabName, Model, NodeName};
 use crate::plan::{Plan, Step};
 
 /// The first bytes of a record: what it is, and its version.
-const MAGIC: &[u8] = b"cellblock lab record 3\n";
+const MAGIC: &[u8] = b"cellblock lab record 4\n";
 const HASH: usize = 32;
 const SUFFIX: &str = "lab";
 const JOURNAL: &str = "journal";
@@ -47,8 +47,10 @@ pub struct Record {
     pub before: Vec<Model>,
     /// Hook numbers of switches.
     pub numbering: Numbering,
-    /// Sysctls of the host as they were before we changed them.
-    pub host_sysctls: Vec<Sysctl>,
+    /// Sysctls as they were before we changed them, as far as that is known.
+    pub first_sysctls: Vec<Sysctl>,
+    /// Nodes that do not run because somebody stopped them.
+    pub stopped: Vec<NodeName>,
 }
 
 impl Record {
@@ -296,6 +298,14 @@ impl Records {
         self.remove_file(&self.path(lab, JOURNAL))
     }
 
+    /// Removes what a process that died while it wrote has left beside the files of a lab. Only who holds the lock may do that.
+    ///
+    /// # Errors
+    /// What the file system refuses.
+    pub fn sweep(&self, lab: &LabName) -> Result<(), RecordError> {
+        [SUFFIX, JOURNAL].into_iter().try_for_each(|suffix| self.remove_file(&beside(&self.path(lab, suffix))))
+    }
+
     fn remove_file(&self, path: &Path) -> Result<(), RecordError> {
         match self.files.remove(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -340,7 +350,8 @@ pub(super) mod tests {
             model,
             before: Vec::new(),
             numbering: Numbering::default(),
-            host_sysctls: Vec::new(),
+            first_sysctls: Vec::new(),
+            stopped: Vec::new(),
         }
     }
 

@@ -38,6 +38,8 @@ pub struct RunError {
     pub left: Vec<EngineError>,
     /// Nothing more was done: neither forward nor back. The journal says what was meant.
     pub abandoned: bool,
+    /// Not one step was done, nor a part of one.
+    pub untouched: bool,
 }
 
 /// How far to go, and how fast.
@@ -87,7 +89,8 @@ pub fn run(
             let step = (done.len() + 1).min(of);
             tell(Event::Undoing(&error));
             let left = walk_back(engine, &done, bounds);
-            return Err(Box::new(RunError { error, step, of, left, abandoned: bounds.must_leave() }));
+            let (abandoned, untouched) = (bounds.must_leave(), done.is_empty());
+            return Err(Box::new(RunError { error, step, of, left, abandoned, untouched }));
         }
     }
     Ok(done.len())

@@ -7,12 +7,12 @@ use std::time::Duration;
 use super::error::{ExecError, LabError, LabErrorKind};
 use super::plans::PlanOptions;
 use super::types::{Applied, ApplyOptions, Probe, ProbeResult, Progress};
-use super::{host, words};
+use super::{sysctls, words};
 use crate::engine::{
     Backend, Bounds, Echo, Engine, EngineError, Event, Exit, Intents, Journal, NotRun, Phase, Record, Records, Running,
     Stream, Wish, run, run_forward,
 };
-use crate::graph::{self, Graph, Numbering, Object};
+use crate::graph::{self, Graph, Numbering, Object, Sysctl};
 use crate::model::{LabName, Model, NodeName};
 use crate::plan::{self, Observed, Plan, Scope};
 
@@ -140,7 +140,7 @@ impl Labs<'_> {
     fn plan_removal(&mut self, lab: &LabName, known: &Known, goes: bool) -> Result<Plan, LabError> {
         let (_, before) = self.observe_within(lab, known, goes)?;
         let mut plan = plan::build(Arc::new(Graph::empty(lab.clone())), before);
-        host::restore(&mut plan, known.record.as_ref());
+        sysctls::restore(&mut plan, known.record.as_ref());
         Ok(plan)
     }
 
@@ -159,7 +159,8 @@ impl Labs<'_> {
         let mut known = self.known(lab, Some(plan.desired.clone()))?;
         known.strict = plan.strict;
         let previous = known.record.clone();
-        let record = Record {
+        let applied = known.record.as_ref().and(known.graphs.get(1)).cloned();
+        let mut record = Record {
             engine: self.engine.to_owned(),
             boot: self.backend.boot_identity(),
             token: known.token.clone(),
@@ -168,7 +169,8 @@ impl Labs<'_> {
             model: model.clone(),
             before: self.models_before(plan, &known)?,
             numbering: plan.numbering.clone(),
-            host_sysctls: host::sysctls_before(plan, previous.as_ref()),
+            first_sysctls: sysctls::first_values(plan, previous.as_ref(), applied.as_deref()),
+            stopped: plan.stopped.clone(),
         };
         let mut notes = Vec::new();
         if !plan.steps.is_empty() {
@@ -185,7 +187,8 @@ impl Labs<'_> {
             let bounds = (options, options.timeout.map(|timeout| now + timeout));
             self.end_before(plan, &known, options)?;
             notes.extend(capabilities.loaded.iter().map(|name| format!("module {name} was loaded and stays")));
-            let looked = self.run_plan(plan, &known, &mut journal, bounds, progress)?;
+            let (looked, read) = self.run_plan(plan, &known, &mut journal, bounds, progress)?;
+            sysctls::add(&mut record.first_sysctls, read);
             notes.extend(self.verify(plan, &known, looked, bounds, progress)?);
         }
         // Of a file that was applied in part, objects of what was before may be there for as long as that is so.
@@ -199,7 +202,8 @@ impl Labs<'_> {
         Ok(Applied { steps: plan.steps.len(), nodes: model.nodes.len(), links: model.links.len(), notes })
     }
 
-    /// Does the steps, and looks what came of them with what is still open of doing them.
+    /// Does the steps, and looks what came of them with what is still open of doing them; gives first values of sysctls, too, that were
+    /// read meanwhile.
     fn run_plan(
         &mut self,
         plan: &Plan,
@@ -207,22 +211,28 @@ impl Labs<'_> {
         journal: &mut Journal,
         (options, deadline): (&ApplyOptions, Option<Duration>),
         progress: &mut dyn FnMut(Progress),
-    ) -> Result<Result<Observed, EngineError>, LabError> {
+    ) -> Result<(Result<Observed, EngineError>, Vec<Sysctl>), LabError> {
         let mut engine = self.engine(&plan.lab, known);
         let bounds = Bounds { deadline, stop: options.stop.clone(), jobs: options.jobs };
         let outcome = run(&mut *engine, plan, &bounds, &mut |event| {
             mark(&event, journal);
             tell(event, plan.steps.len(), progress);
         });
+        let read = engine.first_values();
         let Err(failure) = outcome else {
             progress(Progress::Verifying);
-            return Ok(engine.observe(&known.scope()));
+            return Ok((engine.observe(&known.scope()), read));
         };
         drop(engine);
         let mut error = words::refused(failure.error);
         error.step = Some((failure.step, failure.of));
         if failure.abandoned {
             return Err(words::abandoned(error, &plan.lab));
+        }
+        // Nothing of ours is there to be looked at; what is may be somebody else's by our name.
+        if failure.untouched {
+            self.forget_attempt(&plan.lab, known)?;
+            return Err(LabError { kind: words::kind_of_refusal(&error), ..error });
         }
         Err(self.restore(plan, known, known.record.as_ref(), error))
     }
@@ -330,12 +340,12 @@ impl Labs<'_> {
 
     /// Makes sure that what was there before is there again, and says what is not.
     fn restore(&mut self, plan: &Plan, known: &Known, previous: Option<&Record>, error: LabError) -> LabError {
-        let mut left = Vec::new();
+        let (mut left, mut unseen) = (Vec::new(), None);
         for round in 0..=RESTORING_ROUNDS {
             match self.observe_known(&plan.lab, known) {
                 Ok((_, seen)) => {
                     let mut back = plan::build(plan.before.clone(), seen);
-                    host::restore(&mut back, previous);
+                    sysctls::restore(&mut back, previous);
                     left = back.changes.iter().map(words::of_change).collect();
                     // What is told to be left was looked at after everything was tried.
                     if left.is_empty() || round == RESTORING_ROUNDS {
@@ -343,7 +353,10 @@ impl Labs<'_> {
                     }
                     run_forward(&mut *self.engine(&plan.lab, known), &back, &Bounds::default(), &mut |_| {});
                 }
-                Err(unreadable) => left = vec![format!("it cannot be seen what is left: {unreadable}")],
+                Err(unreadable) => {
+                    left = vec![format!("it cannot be seen what is left: {unreadable}")];
+                    unseen = unreadable.hint;
+                }
             }
         }
         if left.is_empty() {
@@ -352,13 +365,14 @@ impl Labs<'_> {
                 Err(unwritten) => unwritten,
             };
         }
-        let hint = format!("`cellblock down {}` takes away what is left; `up` tries again", plan.lab);
+        let usual = || format!("`cellblock down {}` takes away what is left; `up` tries again", plan.lab);
+        let hint = unseen.unwrap_or_else(usual);
         LabError { kind: LabErrorKind::NotUndone, left, hint: Some(hint), ..error }
     }
 
     fn forget_attempt(&mut self, lab: &LabName, known: &Known) -> Result<(), LabError> {
         if known.record.is_none() {
-            self.backend.forget(lab).map_err(words::unreadable)?;
+            self.backend.forget(lab, &known.token).map_err(words::unreadable)?;
         }
         Ok(self.records.forget(lab, known.intents.as_ref())?)
     }
@@ -381,6 +395,7 @@ impl Labs<'_> {
         options: &ApplyOptions,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Applied, LabError> {
+        self.records.sweep(lab)?;
         let known = self.known_lab(lab)?;
         if known.record.is_some() {
             self.call_home(lab, &known);
@@ -408,7 +423,7 @@ impl Labs<'_> {
         let left: Vec<String> = match self.observe_known(lab, &known) {
             Ok((_, seen)) => {
                 let mut rest = plan::build(plan.desired.clone(), seen);
-                host::restore(&mut rest, known.record.as_ref());
+                sysctls::restore(&mut rest, known.record.as_ref());
                 rest.changes.iter().map(words::of_change).collect()
             }
             Err(error) => vec![format!("it cannot be seen what is left: {error}")],
@@ -416,7 +431,7 @@ impl Labs<'_> {
         let mut errors = errors.into_iter();
         match errors.next() {
             None if left.is_empty() => {
-                self.backend.forget(lab).map_err(words::refused)?;
+                self.backend.forget(lab, &known.token).map_err(words::refused)?;
                 self.backend.keep().map_err(words::not_kept)?;
                 self.records.remove(lab)?;
                 Ok(Applied { steps, nodes: 0, links: 0, notes })

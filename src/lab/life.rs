@@ -26,16 +26,20 @@ impl Labs<'_> {
         lab: &LabName,
         nodes: &[NodeName],
         grace: Duration,
+        options: &ApplyOptions,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Applied, LabError> {
         let (known, model) = self.settled(lab)?;
         let places = jails_of(&model, nodes)?;
         let stopping: Vec<Place> = places.iter().cloned().collect();
-        let ending = ending(&model, grace);
-        self.engine(lab, &known)
-            .end_processes(&stopping, &ending)
-            .map_err(|error| LabError { kind: LabErrorKind::NotUndone, ..words::refused(error) })?;
-        self.change(lab, &known, &model, |stopped| stopped.extend(places.iter().cloned()), progress)
+        let ending = ending(&model, grace, options);
+        self.engine(lab, &known).end_processes(&stopping, &ending).map_err(|error| match options.stop.wish() {
+            // Nothing of the lab was changed.
+            Wish::Undo | Wish::Leave => words::refused(error),
+            Wish::GoOn => LabError { kind: LabErrorKind::NotUndone, ..words::refused(error) },
+        })?;
+        let plan = self.plan_change(lab, &known, &model, |stopped| stopped.extend(places.iter().cloned()))?;
+        self.apply(&plan, &model, options, progress)
     }
 
     /// Makes the jails of stopped nodes again, with everything that they had.
@@ -46,12 +50,13 @@ impl Labs<'_> {
         &mut self,
         lab: &LabName,
         nodes: &[NodeName],
+        options: &ApplyOptions,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<(Applied, Plan), LabError> {
         let (known, model) = self.settled(lab)?;
         let places = jails_of(&model, nodes)?;
         let plan = self.plan_change(lab, &known, &model, |stopped| stopped.retain(|place| !places.contains(place)))?;
-        let applied = self.apply(&plan, &model, &ApplyOptions::default(), progress)?;
+        let applied = self.apply(&plan, &model, options, progress)?;
         Ok((applied, plan))
     }
 
@@ -71,25 +76,13 @@ impl Labs<'_> {
         }
     }
 
-    fn change(
-        &mut self,
-        lab: &LabName,
-        known: &Known,
-        model: &Model,
-        choose: impl FnOnce(&mut BTreeSet<Place>),
-        progress: &mut dyn FnMut(Progress),
-    ) -> Result<Applied, LabError> {
-        let plan = self.plan_change(lab, known, model, choose)?;
-        self.apply(&plan, model, &ApplyOptions::default(), progress)
-    }
-
     /// The plan for other nodes to be stopped than those that are; `choose` changes the set.
     fn plan_change(
         &mut self,
         lab: &LabName,
         known: &Known,
         model: &Model,
-        choose: impl FnOnce(&mut BTreeSet<Place>),
+        choose: impl Fn(&mut BTreeSet<Place>),
     ) -> Result<Plan, LabError> {
         let mut numbering = known.record.as_ref().map(|record| record.numbering.clone()).unwrap_or_default();
         let whole = self.backend.graph(model, &mut numbering)?;
@@ -97,9 +90,13 @@ impl Labs<'_> {
         let mut stopped: BTreeSet<Place> = model.nodes.iter().filter(|node| has_jail(node)).map(place_of).collect();
         stopped.retain(|place| before.get(&ObjectId::Jail(place.clone())).is_none());
         choose(&mut stopped);
+        // Those whose jails somebody else took away were not stopped: they are left to `up`, and are drift until then.
+        let mut meant = known.record.iter().flat_map(|record| &record.stopped).cloned().map(Place::Node).collect();
+        choose(&mut meant);
         let desired: Arc<Graph> = Arc::new(whole.without(&stopped)?);
         let mut plan = plan::build(desired, before);
         plan.numbering = numbering;
+        plan.stopped = meant.iter().filter_map(node_of).collect();
         Ok(plan)
     }
 
@@ -116,7 +113,8 @@ impl Labs<'_> {
         }
         let grace = options.timeout.map_or(GRACE, |timeout| timeout.min(GRACE));
         let model = known.record.as_ref().map(|record| &record.model);
-        let ending = model.map_or_else(|| Ending { grace, own_files: BTreeSet::new() }, |model| ending(model, grace));
+        let nothing = || Ending { grace, own_files: BTreeSet::new(), stop: options.stop.clone() };
+        let ending = model.map_or_else(nothing, |model| ending(model, grace, options));
         // Jails take their processes with them, willing or not.
         let _ = self.engine(&plan.lab, known).end_processes(&places, &ending);
         Ok(())
@@ -132,7 +130,7 @@ impl Labs<'_> {
     ) -> Result<(), LabError> {
         let grace = options.timeout.map_or(GRACE, |timeout| timeout.min(GRACE));
         let places: Vec<Place> = model.nodes.iter().filter(|node| has_jail(node)).map(place_of).collect();
-        self.engine(lab, known).end_processes(&places, &ending(model, grace)).map_err(words::refused)
+        self.engine(lab, known).end_processes(&places, &ending(model, grace, options)).map_err(words::refused)
     }
 
     /// Runs the commands of the file in the nodes whose jails the plan made, in order; a command that fails keeps no other from being
@@ -181,6 +179,13 @@ impl Labs<'_> {
     }
 }
 
+fn node_of(place: &Place) -> Option<NodeName> {
+    match place {
+        Place::Node(node) => Some(node.clone()),
+        Place::Host | Place::Lab => None,
+    }
+}
+
 /// Whether the plan makes that jail.
 fn creates(plan: &Plan, jail: &ObjectId) -> bool {
     let place = |step: &Step| match step {
@@ -197,9 +202,9 @@ fn has_jail(node: &Node) -> bool {
 }
 
 /// rc.shutdown is run where a node has files of its own: that of the host would stop what runs on the host.
-fn ending(model: &Model, grace: Duration) -> Ending {
+fn ending(model: &Model, grace: Duration, options: &ApplyOptions) -> Ending {
     let own = model.nodes.iter().filter(|node| has_jail(node) && !node.rootfs.is_host());
-    Ending { grace, own_files: own.map(place_of).collect() }
+    Ending { grace, own_files: own.map(place_of).collect(), stop: options.stop.clone() }
 }
 
 fn jails_of(model: &Model, nodes: &[NodeName]) -> Result<BTreeSet<Place>, LabError> {

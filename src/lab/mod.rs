@@ -3,7 +3,6 @@
 mod behind;
 mod error;
 mod gc;
-mod host;
 mod labs;
 mod lend;
 mod life;
@@ -12,6 +11,7 @@ mod plans;
 mod renames;
 mod roots;
 mod saved;
+mod sysctls;
 mod types;
 mod words;
 
@@ -300,16 +300,18 @@ impl Site {
     /// Their interfaces stay wired in the lab jail and their files stay, for [`Site::start`].
     ///
     /// # Errors
-    /// `NoSuchLab` for a lab or node that is not there, `NotUndone` with processes that do not die, and as [`Site::apply`].
+    /// `NoSuchLab` for a lab or node that is not there, `NotUndone` with processes that do not die, `Refused` when somebody wanted it
+    /// to end before they were killed, and as [`Site::apply`].
     pub fn stop(
         &mut self,
         lab: &LabName,
         nodes: &[NodeName],
         grace: Duration,
+        options: &ApplyOptions,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Applied, LabError> {
         self.may_change()?;
-        self.inner().stop(lab, nodes, grace, progress)
+        self.inner().stop(lab, nodes, grace, options, progress)
     }
 
     /// Makes the jails of stopped nodes again, with everything that they had; the plan says what was done.
@@ -320,10 +322,11 @@ impl Site {
         &mut self,
         lab: &LabName,
         nodes: &[NodeName],
+        options: &ApplyOptions,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<(Applied, Plan), LabError> {
         self.may_change()?;
-        self.inner().start(lab, nodes, progress)
+        self.inner().start(lab, nodes, options, progress)
     }
 
     /// Runs the file's commands in the nodes whose jails `plan` made; gives those that failed. The simulator runs none.

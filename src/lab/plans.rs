@@ -7,9 +7,9 @@ use super::error::{LabError, LabErrorKind};
 use super::labs::{Known, Labs};
 use super::renames::renames;
 use super::saved::SavedPlan;
-use super::{host, roots, words};
-use crate::engine::Phase;
-use crate::graph::{Graph, Name, Owner};
+use super::{roots, sysctls, words};
+use crate::engine::{Phase, Record};
+use crate::graph::{Graph, Name, Owner, Place};
 use crate::model::{LabName, Model, NodeName};
 use crate::plan::{self, Plan};
 
@@ -46,12 +46,21 @@ impl Labs<'_> {
         let applied = self.applied(&known)?;
         let mut plan = plan::build_since(desired, before, applied.as_ref());
         if !partial {
-            host::restore(&mut plan, known.record.as_ref());
+            sysctls::restore(&mut plan, known.record.as_ref());
         }
         (plan.numbering, plan.strict, plan.partial) = (numbering, options.strict, partial);
         plan.notes.extend(words::shared_files(model, &plan));
         plan.notes.extend(words::not_run(model, self.backend.system()));
         if let Some(record) = &known.record {
+            let is_model = |node: &&NodeName| model.find(node.as_str()).is_some();
+            for node in record.stopped.iter().filter(is_model) {
+                if partial && !options.targets.contains(node) {
+                    plan.notes.push(words::stopped(node, "it stays so"));
+                    plan.stopped.push(node.clone());
+                } else {
+                    plan.notes.push(words::stopped(node, "`up` starts it"));
+                }
+            }
             plan.renames = renames(&record.model, model);
             plan.notes.extend(plan.renames.iter().map(|(from, to)| {
                 format!("node {from} is now called {to}: everything of a node bears its name, so it is made anew")
@@ -61,13 +70,18 @@ impl Labs<'_> {
     }
 
     /// What was applied last, where that was all of a file.
-    fn applied(&mut self, known: &Known) -> Result<Option<Graph>, LabError> {
+    fn applied(&self, known: &Known) -> Result<Option<Graph>, LabError> {
         match &known.record {
-            Some(record) if record.phase == Phase::Up && record.before.is_empty() => {
-                Ok(Some(self.backend.graph(&record.model, &mut record.numbering.clone())?))
-            }
+            Some(record) if record.phase == Phase::Up && record.before.is_empty() => self.running(record).map(Some),
             _ => Ok(None),
         }
+    }
+
+    /// What a lab consists of, without the nodes that somebody stopped.
+    fn running(&self, record: &Record) -> Result<Graph, LabError> {
+        let whole = self.backend.graph(&record.model, &mut record.numbering.clone())?;
+        let stopped = record.stopped.iter().map(|node| Place::Node(node.clone())).collect();
+        Ok(whole.without(&stopped)?)
     }
 
     /// What must change for the kernel to hold what was applied last.
@@ -82,10 +96,13 @@ impl Labs<'_> {
             let message = format!("lab `{lab}` is in the middle of a change that was interrupted");
             return Err(LabError::new(LabErrorKind::BadState, message).hint("`up` or `down` finishes it"));
         }
-        let desired = Arc::new(self.backend.graph(&record.model, &mut record.numbering.clone())?);
+        let desired = Arc::new(self.running(record)?);
+        let stopped = record.stopped.clone();
         let (_, before) = self.observe_known(lab, &known)?;
         let mut plan = plan::build_since(desired.clone(), before, Some(&desired));
         plan.strict = strict;
+        plan.notes.extend(stopped.iter().map(|node| words::stopped(node, "`start` starts it")));
+        plan.stopped = stopped;
         Ok(plan)
     }
 

@@ -234,7 +234,7 @@ fn word(step: &Step) -> &'static str {
         Step::Rename { .. } => "name",
         Step::SetMac { .. } | Step::SetMtu { .. } | Step::SetDescription { .. } | Step::SetNoDad { .. } => "attribute",
         Step::SetUp(_) | Step::SetDown(_) => "state",
-        Step::AddMember(_) | Step::RemoveMember(_) => "bridge member",
+        Step::AddMember(_) | Step::RemoveMember(_) | Step::SetSpanning { .. } => "bridge member",
         Step::SetSysctl { .. } => "sysctl",
         Step::AddAddress(_) | Step::RemoveAddress(_) => "address",
         Step::AddRoute(_) | Step::RemoveRoute(_) | Step::ChangeRoute { .. } => "route",
@@ -261,6 +261,11 @@ pub(super) fn shared_files(model: &Model, plan: &Plan) -> Option<String> {
         [one] => Some(format!("node {one} shares the host's files")),
         several => Some(format!("nodes share the host's files: {}", listed(several))),
     }
+}
+
+/// A node that somebody stopped.
+pub(super) fn stopped(node: &NodeName, what: &str) -> String {
+    format!("node {node} is stopped: {what}")
 }
 
 fn listed(names: &[String]) -> String {

@@ -47,6 +47,8 @@ const IFLA_INET_CONF: u16 = 1;
 const IPV4_DEVCONF_FORWARDING: u16 = 1;
 /// `IPV4_DEVCONF_ACCEPT_REDIRECTS`.
 const IPV4_DEVCONF_ACCEPT_REDIRECTS: u16 = 4;
+/// `IPV4_DEVCONF_PROMOTE_SECONDARIES`.
+const IPV4_DEVCONF_PROMOTE_SECONDARIES: u16 = 20;
 /// `IFLA_QDISC`.
 const IFLA_QDISC: u16 = 6;
 /// `IFLA_EXT_MASK`.
@@ -208,6 +210,19 @@ impl Links {
     pub fn set_mtu(&mut self, index: u32, mtu: u32) {
         self.begin(RTM_NEWLINK, 0, index, 0, 0);
         self.writer.number(IFLA_MTU, mtu);
+        self.writer.end();
+    }
+
+    /// Lets the other addresses of a subnet outlive the first one: by default the kernel takes them all away with it.
+    pub fn keep_secondary_addresses(&mut self, index: u32) {
+        self.begin(RTM_NEWLINK, 0, index, 0, 0);
+        let families = self.writer.nest(IFLA_AF_SPEC, true);
+        let inet = self.writer.nest(AF_INET, true);
+        let conf = self.writer.nest(IFLA_INET_CONF, true);
+        self.writer.number(IPV4_DEVCONF_PROMOTE_SECONDARIES, 1);
+        self.writer.close(conf);
+        self.writer.close(inet);
+        self.writer.close(families);
         self.writer.end();
     }
 

@@ -7,7 +7,7 @@ use super::changes::{changes, notes};
 use super::diff::{self, Fate};
 use super::{Plan, Planned, Step, linux};
 use crate::graph::{
-    Eiface, Epair, Graph, Hooks, IfBridge, NetgraphKind, Nic, Numbering, Object, ObjectId, PipeSettings, Place,
+    Eiface, Epair, Graph, Hooks, IfBridge, Member, NetgraphKind, Nic, Numbering, Object, ObjectId, PipeSettings, Place,
 };
 
 /// What must happen for a kernel that holds `observed` to hold `desired`.
@@ -46,6 +46,7 @@ pub fn build_since(desired: Arc<Graph>, before: Arc<Graph>, applied: Option<&Gra
         strict: false,
         partial: false,
         renames: Vec::new(),
+        stopped: Vec::new(),
     }
 }
 
@@ -300,6 +301,9 @@ impl Builder<'_> {
             (Object::Route(old), Object::Route(new)) => {
                 vec![Step::ChangeRoute { place: new.place.clone(), to: new.to, from: old.via, via: new.via }]
             }
+            (Object::Member(_), Object::Member(Member { bridge, member, stp, .. })) => {
+                vec![Step::SetSpanning { bridge: bridge.clone(), member: member.clone(), on: *stp }]
+            }
             (Object::Limit(old), Object::Limit(new)) => {
                 vec![Step::RemoveLimit(old.clone()), Step::AddLimit(new.clone())]
             }
@@ -373,7 +377,8 @@ fn whole_teardown(steps: Vec<Planned>) -> Vec<Planned> {
 }
 
 /// What a sysctl has in a new network stack, where we know it.
-pub(super) fn default_of(name: &str) -> Option<&'static str> {
+#[must_use]
+pub fn default_of(name: &str) -> Option<&'static str> {
     match name {
         "net.inet.ip.forwarding" | "net.inet6.ip6.forwarding" => Some("0"),
         "net.ipv4.ip_forward" | "net.ipv6.conf.all.forwarding" => Some("0"),

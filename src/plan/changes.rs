@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::build::default_of;
 use super::diff::{self, Attribute, Fate};
 use super::{Action, Cause, Change, words};
-use crate::graph::{Address, Graph, Object, ObjectId, Owner, Place};
+use crate::graph::{Address, Graph, Object, ObjectId, Owner, Place, Sysctl};
 
 /// What the plan says, in the order of the graphs.
 pub(super) fn changes(
@@ -97,17 +97,18 @@ fn stays_as_it_is(object: &Object, fates: &HashMap<ObjectId, Fate>) -> bool {
     sysctl.place == Place::Host || !jail_goes && default_of(&sysctl.name).is_none_or(|value| value == sysctl.value)
 }
 
+/// What is said of a sysctl that the file no longer sets.
+#[must_use]
+pub fn unknown_first_value(Sysctl { place, name, value }: &Sysctl) -> String {
+    format!("sysctl {name} of {place} stays {value}: its first value is not known")
+}
+
 /// Sysctls that the file no longer sets and that stay, because nobody knows what they were.
 pub(super) fn notes(observed: &Graph, fates: &HashMap<ObjectId, Fate>) -> Vec<String> {
     let stays = |object: &Object| match object {
         Object::Sysctl(sysctl) if sysctl.place != Place::Host && default_of(&sysctl.name).is_none() => {
             let going = fates.get(&object.id()) == Some(&Fate::Destroy) && stays_as_it_is(object, fates);
-            going.then(|| {
-                format!(
-                    "sysctl {} of {} stays {}: its first value is not known",
-                    sysctl.name, sysctl.place, sysctl.value
-                )
-            })
+            going.then(|| unknown_first_value(sysctl))
         }
         _ => None,
     };

@@ -112,6 +112,10 @@ impl Writer<'_> {
             Step::RemoveMember(member) => {
                 say(self.ifconfig(&Place::Lab, &format!("{} deletem {}", member.bridge, member.member)));
             }
+            Step::SetSpanning { bridge, member, on } => {
+                let word = if *on { "stp" } else { "-stp" };
+                say(self.ifconfig(&Place::Lab, &format!("{bridge} {word} {member}")));
+            }
             Step::SetSysctl { place, name, to, .. } => {
                 say(format!("{}sysctl {name}={}", self.inside(place), quoted(to)));
             }

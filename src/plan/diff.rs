@@ -163,7 +163,7 @@ fn compare((observed, old): (&Graph, &Object), (desired, new): (&Graph, &Object)
         (Object::Member(old), Object::Member(new)) => {
             found.differ("bridge", &*old.bridge, &*new.bridge, true);
             found.differ("mtu", old.mtu.to_string(), new.mtu.to_string(), true);
-            found.differ("stp", old.stp.to_string(), new.stp.to_string(), true);
+            found.differ("stp", old.stp.to_string(), new.stp.to_string(), false);
         }
         (Object::Sysctl(old), Object::Sysctl(new)) => found.differ("value", &*old.value, &*new.value, false),
         (Object::Address(old), Object::Address(new)) => {

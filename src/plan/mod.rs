@@ -20,7 +20,8 @@ use std::sync::Arc;
 use crate::graph::{Graph, Numbering, Owner};
 use crate::model::{LabName, NodeName};
 
-pub use build::{build, build_since};
+pub use build::{build, build_since, default_of};
+pub use changes::unknown_first_value;
 pub use diff::Attribute;
 pub use linux::LinuxStep;
 pub use narrow::narrow;
@@ -53,6 +54,8 @@ pub struct Plan {
     pub partial: bool,
     /// Nodes that are called something else than before, and what.
     pub renames: Vec<(NodeName, NodeName)>,
+    /// Nodes that somebody stopped and that do not run when it is done, either.
+    pub stopped: Vec<NodeName>,
 }
 
 /// A step and when it may be done.

@@ -138,6 +138,15 @@ pub enum Step {
     AddMember(Member),
     /// BRDGDEL.
     RemoveMember(Member),
+    /// BRDGSIFFLGS: whether a member takes part in the spanning tree.
+    SetSpanning {
+        /// The bridge.
+        bridge: Name,
+        /// The member.
+        member: Name,
+        /// Whether it is to.
+        on: bool,
+    },
     /// sysctl(3) by a helper in the place.
     SetSysctl {
         /// Where.
@@ -236,6 +245,7 @@ impl Step {
             Self::SetNoDad { place, interface, off } => Self::SetNoDad { place, interface, off: !off },
             Self::AddMember(member) => Self::RemoveMember(member),
             Self::RemoveMember(member) => Self::AddMember(member),
+            Self::SetSpanning { bridge, member, on } => Self::SetSpanning { bridge, member, on: !on },
             Self::SetSysctl { place, name, from, to } => Self::SetSysctl { place, name, from: Some(to), to: from? },
             Self::AddAddress(address) => Self::RemoveAddress(address),
             Self::RemoveAddress(address) => Self::AddAddress(address),
@@ -318,7 +328,8 @@ impl Step {
             | Self::Part(_)
             | Self::SetPipe { .. }
             | Self::AddMember(_)
-            | Self::RemoveMember(_) => Place::Lab,
+            | Self::RemoveMember(_)
+            | Self::SetSpanning { .. } => Place::Lab,
             Self::Give(placement) | Self::TakeBack(placement) => match placement.place {
                 Place::Host => Place::Host,
                 Place::Lab | Place::Node(_) => Place::Lab,

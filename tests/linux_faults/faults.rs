@@ -24,6 +24,7 @@ use cellblock::lab::{ApplyOptions, LabError, LabErrorKind, Labs};
 use cellblock::model::Model;
 use libtest_mimic::{Failed, Trial};
 use machine::{assert_same, ip, machine, run_ip};
+use support::failing::Failing;
 use support::model;
 use tempfile::TempDir;
 
@@ -79,12 +80,15 @@ pub fn run() -> ExitCode {
             test("death_at_any_call_of_up", death_at_any_call_of_up),
             test("an_error_or_death_at_any_call_of_a_change", fault_at_any_call_of_a_change),
             test("an_error_or_death_at_any_call_of_down", fault_at_any_call_of_down),
+            test("an_error_at_any_step_of_twenty_nodes", error_at_any_step_of_twenty),
             test("a_feature_that_is_lacking_is_told_before_anything_is_made", a_lacking_feature),
             test("a_dump_that_was_interrupted_is_asked_for_again", interrupted_dumps),
             test("look_alikes_survive", look_alikes_survive),
             test("a_taken_name_of_a_lab_is_told", taken_names),
             test("an_interface_that_was_moved_away_is_made_again", moved_away),
             test("a_namespace_whose_name_was_taken_away_is_found", name_taken_away),
+            test("the_first_of_several_addresses_of_a_subnet_changes_alone", first_address),
+            test("an_end_on_the_host_that_was_removed_is_made_again", host_end_removed),
         ]
     })
 }
@@ -270,6 +274,92 @@ fn fault_at_any_call_of_down() -> Result<(), Failed> {
     Ok(())
 }
 
+/// Twenty nodes with every kind of object, before and after an edit.
+fn twenty(edited: bool) -> Model {
+    let pick = |before: &'static str, after: &'static str| if edited { after } else { before };
+    let mut nodes = "    s1: { kind: switch }\n    s2: { kind: switch }\n    n1: { kind: hub }\n".to_owned();
+    nodes += "    me: { kind: self, sysctls: { net.inet.ip.ttl: 32 } }\n    r1: { kind: router }\n    r2: { kind: router }\n";
+    let mut links = format!("    - {{ endpoints: [ s1, n1 ]{} }}\n", pick("", ", mtu: 1400"));
+    links += "    - { endpoints: [ \"r1:lan\", s1 ], ipv4: [ 10.1.0.1/16, ~ ] }\n";
+    links += "    - { endpoints: [ \"r2:lan\", s2 ], ipv4: [ 10.2.0.1/16, ~ ] }\n";
+    links += "    - { endpoints: [ \"r1:up\", \"r2:up\" ], ipv4: [ 10.3.0.1/24, 10.3.0.2/24 ] }\n";
+    links += pick(
+        "    - { endpoints: [ \"me:lab_a\", \"r1:x0\" ], ipv6: [ \"fd00::1/64\", \"fd00::2/64\" ] }\n",
+        "    - { endpoints: [ \"me:lab_a\", \"r1:x0\" ], ipv4: [ 10.9.0.1/24, 10.9.0.2/24 ] }\n",
+    );
+    for host in 1..=14 {
+        // One goes and one comes.
+        let name = if host == 14 { pick("gone", "new") } else { "h" };
+        let (switch, net) = [("s1", 1), ("s2", 2), ("n1", 1)][host % 3];
+        let last = host + if host == 2 { usize::from(edited) * 100 } else { 0 };
+        let sysctls = if host == 3 { pick(", sysctls: { net.inet.ip.ttl: 20 }", "") } else { "" };
+        let routes = match host % 4 {
+            0 => format!(", routes: [ {{ to: default, via: 10.{net}.0.1 }} ]"),
+            _ => String::new(),
+        };
+        nodes += &format!("    {name}{host}: {{ kind: host{routes}{sysctls} }}\n");
+        links +=
+            &format!("    - {{ endpoints: [ \"{name}{host}:e0\", {switch} ], ipv4: [ 10.{net}.1.{last}/16, ~ ] }}\n");
+    }
+    let model = model(&format!("version: 1\nname: twenty\ntopology:\n  nodes:\n{nodes}  links:\n{links}"));
+    assert_eq!(model.nodes.len(), 20);
+    model
+}
+
+/// The same with an error at each step, wherever in a batch it is.
+#[expect(clippy::print_stdout, reason = "it says how many points there were")]
+fn error_at_any_step_of_twenty() -> Result<(), Failed> {
+    let (first, second) = (twenty(false), twenty(true));
+    let before = machine();
+    let mut points = Vec::new();
+    for (title, wanted) in [("up", Some(&first)), ("an edit", Some(&second)), ("down", None)] {
+        let state = State::new();
+        let mut step = 0;
+        let struck = |step: usize, command: &dyn Fn(&mut Labs<'_>) -> Result<(), LabError>| {
+            let mut machine = Machine { kernel: sys::kernel(state.path()).unwrap() };
+            let mut failing = Failing::at(&mut machine, step);
+            let outcome = over(&mut failing, &Records::new(state.path()), command);
+            (failing.has_struck(), outcome)
+        };
+        loop {
+            step += 1;
+            let moment = format!("{title}, an error at step {step}");
+            if title != "up" {
+                state.well(|labs| up(labs, &first)).unwrap_or_else(|error| panic!("{moment}: {error:#?}"));
+            }
+            let (has_struck, outcome) = match wanted {
+                Some(model) => struck(step, &|labs| up(labs, model)),
+                None => struck(step, &|labs| down(labs, &first)),
+            };
+            if !has_struck {
+                outcome.unwrap_or_else(|error| panic!("{moment}: {error:#?}"));
+                break;
+            }
+            match (wanted, outcome) {
+                // What could be mended was.
+                (Some(model), Ok(())) => holds(&state, model, step as u64),
+                (Some(_), Err(error)) => {
+                    assert_eq!(error.kind, LabErrorKind::Refused, "{moment}: {error:#?}");
+                    match title {
+                        "up" => assert!(state.is_empty(), "{moment}"),
+                        _ => holds(&state, &first, step as u64),
+                    }
+                }
+                (None, _) => clean(&state, &first, step as u64),
+            }
+            if title != "an edit" {
+                assert_same(&machine(), &before, &moment);
+            }
+        }
+        clean(&state, &first, step as u64);
+        assert_same(&machine(), &before, title);
+        points.push((title, step - 1));
+    }
+    println!("errors of steps of twenty nodes: {points:?}");
+    assert!(points.iter().map(|(_, number)| number).sum::<usize>() > 150, "{points:?}");
+    Ok(())
+}
+
 fn a_lacking_feature() -> Result<(), Failed> {
     let model = model(&mixed());
     let before = machine();
@@ -390,6 +480,46 @@ fn moved_away() -> Result<(), Failed> {
     holds(&state, &model, 0);
     state.well(|labs| down(labs, &model))?;
     run_ip(&["netns", "del", "elsewhere"]);
+    assert_same(&machine(), &before, "afterwards");
+    Ok(())
+}
+
+/// With the first address of a subnet the kernel takes the others away, unless it is told not to.
+fn first_address() -> Result<(), Failed> {
+    let lab = |first: u8, second: u8| {
+        model(&format!(
+            "version: 1\nname: several\ntopology:\n  nodes:\n    me: {{ kind: self, interfaces: {{ lab_a: {{ ipv4: [ \
+             10.9.0.{second}/24 ] }} }} }}\n    a: {{ kind: host, interfaces: {{ x0: {{ ipv4: [ 10.9.0.{}/24 ] }} }}, \
+             routes: [ {{ to: default, via: 10.9.0.{first} }} ] }}\n  links:\n    \
+             - {{ endpoints: [ \"me:lab_a\", \"a:x0\" ], ipv4: [ 10.9.0.{first}/24, 10.9.0.{}/24 ] }}\n",
+            second + 100,
+            first + 100
+        ))
+    };
+    let before = machine();
+    let state = State::new();
+    for (time, (first, second)) in [(1, 11), (2, 11), (2, 12), (3, 13)].into_iter().enumerate() {
+        let model = lab(first, second);
+        state.well(|labs| up(labs, &model)).unwrap_or_else(|error| panic!("{time}: {error:#?}"));
+        holds(&state, &model, time as u64);
+    }
+    state.well(|labs| down(labs, &lab(3, 13)))?;
+    assert_same(&machine(), &before, "afterwards");
+    Ok(())
+}
+
+/// The namespace of the far end has had interfaces before: its kernel's next index is another than that of a new one.
+fn host_end_removed() -> Result<(), Failed> {
+    let model = model(MIXED);
+    let before = machine();
+    let state = State::new();
+    state.well(|labs| up(labs, &model))?;
+    for time in 0..3 {
+        run_ip(&["link", "del", "lab_a"]);
+        state.well(|labs| up(labs, &model)).unwrap_or_else(|error| panic!("{time}: {error:#?}"));
+        holds(&state, &model, time);
+    }
+    state.well(|labs| down(labs, &model))?;
     assert_same(&machine(), &before, "afterwards");
     Ok(())
 }

@@ -89,13 +89,16 @@ impl World {
 
     pub fn stop(&mut self, nodes: &[&str], grace: Duration) -> Applied {
         let nodes: Vec<NodeName> = nodes.iter().map(|name| node(name)).collect();
-        let stopped = self.site().stop(&name(), &nodes, grace, &mut |_| {});
+        let stopped = self.site().stop(&name(), &nodes, grace, &ApplyOptions::default(), &mut |_| {});
         stopped.unwrap_or_else(|error| panic!("{error:#?}"))
     }
 
     pub fn start(&mut self, nodes: &[&str]) -> Plan {
         let nodes: Vec<NodeName> = nodes.iter().map(|name| node(name)).collect();
-        self.site().start(&name(), &nodes, &mut |_| {}).unwrap_or_else(|error| panic!("{error:#?}")).1
+        self.site()
+            .start(&name(), &nodes, &ApplyOptions::default(), &mut |_| {})
+            .unwrap_or_else(|error| panic!("{error:#?}"))
+            .1
     }
 
     /// Runs a command to its end: how it ended and what it wrote.

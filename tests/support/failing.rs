@@ -9,7 +9,7 @@ use cellblock::diagnostic::Diagnostic;
 use cellblock::engine::{
     Backend, Capabilities, Echo, EchoResult, Ending, Engine, EngineError, Exit, NotRun, Running, StepResult, Stream,
 };
-use cellblock::graph::{Graph, GraphError, Numbering, Place};
+use cellblock::graph::{Graph, GraphError, Numbering, Place, Sysctl};
 use cellblock::model::{LabName, Model, System};
 use cellblock::plan::{Observed, Plan, Scope, Step};
 
@@ -42,6 +42,14 @@ impl Backend for Failing<'_> {
 
     fn roots(&mut self) -> Option<String> {
         self.inner.roots()
+    }
+
+    fn forget(&mut self, lab: &LabName, token: &str) -> Result<(), EngineError> {
+        self.inner.forget(lab, token)
+    }
+
+    fn keep(&mut self) -> Result<(), EngineError> {
+        self.inner.keep()
     }
 
     fn check(&mut self, model: &Model) -> Vec<Diagnostic> {
@@ -79,6 +87,10 @@ impl Engine for FailingEngine<'_> {
         results.push(StepResult::Failed(EngineError::refused(place.to_string(), "a step", Errno::EIO)));
         results.resize(steps.len(), StepResult::NotTried);
         results
+    }
+
+    fn first_values(&mut self) -> Vec<Sysctl> {
+        self.inner.first_values()
     }
 
     fn observe(&mut self, scope: &Scope) -> Result<Observed, EngineError> {

@@ -14,15 +14,24 @@ impl<D: Doors> FreeBsd<'_, D> {
     pub(super) fn add_member(&mut self, session: &mut Session, member: &Member) -> Result<(), EngineError> {
         let (on, port) = (name(&member.bridge)?, name(&member.member)?);
         self.control(session, &member.bridge, bridge::add_member(on, port))?;
-        if !member.stp {
-            return Ok(());
-        }
-        let found = self.control(session, &member.bridge, bridge::member(on, port))?;
+        if member.stp { self.set_spanning(session, &member.bridge, &member.member, true) } else { Ok(()) }
+    }
+
+    /// BRDGSIFFLGS with the flags that the member has, but for the spanning tree.
+    pub(super) fn set_spanning(
+        &mut self,
+        session: &mut Session,
+        of: &str,
+        member: &str,
+        on: bool,
+    ) -> Result<(), EngineError> {
+        let (bridge_name, port) = (name(of)?, name(member)?);
+        let found = self.control(session, of, bridge::member(bridge_name, port))?;
         let Some(mut settings) = bridge::member_of(&found) else {
-            return Err(EngineError::strange(&*member.member, "BRDGGIFFLGS", "the kernel's answer cannot be read"));
+            return Err(EngineError::strange(member, "BRDGGIFFLGS", "the kernel's answer cannot be read"));
         };
-        settings.flags |= IFBIF_STP;
-        self.control(session, &member.bridge, bridge::set_member(on, bridge::BRDGSIFFLGS, &settings)).map(drop)
+        settings.flags = if on { settings.flags | IFBIF_STP } else { settings.flags & !IFBIF_STP };
+        self.control(session, of, bridge::set_member(bridge_name, bridge::BRDGSIFFLGS, &settings)).map(drop)
     }
 
     /// BRDGDEL; one that is not there is what was wanted.

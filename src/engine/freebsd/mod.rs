@@ -59,7 +59,7 @@ use super::{
     Capabilities, Echo, EchoResult, Ending, Engine, EngineError, Exit, Lane, NotHanded, NotRun, Running, StepResult,
     Stream,
 };
-use crate::graph::{Jail, Nic, Place};
+use crate::graph::{Jail, Nic, Place, Sysctl};
 use crate::model::LabName;
 use crate::plan::{Observed, Plan, Scope, Step};
 
@@ -95,13 +95,15 @@ pub struct FreeBsd<'d, D: Doors> {
     parked: Parked,
     /// Whether the lab jail can carry the token as `meta` (FreeBSD 15).
     meta: Option<bool>,
+    /// Sysctls of new network stacks before they were set.
+    firsts: Vec<Sysctl>,
 }
 
 impl<'d, D: Doors> FreeBsd<'d, D> {
     /// The engine for a lab, whose jail bears `token`.
     pub fn new(doors: &'d mut D, lab: LabName, token: &str, settings: Settings) -> Self {
-        let (token, parked) = (token.to_owned(), Parked::default());
-        Self { doors, lab, token, settings, means: None, jids: BTreeMap::new(), parked, meta: None }
+        let (token, parked, firsts) = (token.to_owned(), Parked::default(), Vec::new());
+        Self { doors, lab, token, settings, means: None, jids: BTreeMap::new(), parked, meta: None, firsts }
     }
 
     /// The jail of a place.
@@ -203,7 +205,14 @@ impl<'d, D: Doors> FreeBsd<'d, D> {
             Step::SetNoDad { interface, off, .. } => self.set_no_dad(session, interface, *off),
             Step::AddMember(member) => self.add_member(session, member),
             Step::RemoveMember(member) => self.remove_member(session, member),
-            Step::SetSysctl { name, to, .. } => self.set_sysctl(session, name, to),
+            Step::SetSpanning { bridge, member, on } => self.set_spanning(session, bridge, member, *on),
+            Step::SetSysctl { name, from, to, .. } => {
+                let now = self.set_sysctl(session, name, to)?;
+                if from.is_none() {
+                    self.firsts.push(Sysctl { place: session.place.clone(), name: name.clone(), value: now });
+                }
+                Ok(())
+            }
             Step::SetUp(up) => self.set_up(session, &up.interface, true),
             Step::SetDown(up) => self.set_up(session, &up.interface, false),
             Step::MakeFolder(folder) => self.make_folder(folder),
@@ -253,6 +262,10 @@ impl<D: Doors> Engine for FreeBsd<'_, D> {
 
     fn perform(&mut self, place: &Place, steps: &[&Step]) -> Vec<StepResult> {
         self.perform_up_to(place, steps, NonZeroUsize::MIN)
+    }
+
+    fn first_values(&mut self) -> Vec<Sysctl> {
+        std::mem::take(&mut self.firsts)
     }
 
     fn observe(&mut self, scope: &Scope) -> Result<Observed, EngineError> {

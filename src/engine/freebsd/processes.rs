@@ -44,12 +44,13 @@ impl<D: Doors> FreeBsd<'_, D> {
             // It says what went wrong to whoever reads its output; what it leaves is ended below.
             let _ = self.doors.execute(*jid, &command, &mut |_, _| {});
         }
+        ending.reason()?;
         self.tell(&jails, SIGTERM)?;
-        if self.wait_for(&jails, ending.grace)?.is_empty() {
+        if self.wait_for(&jails, ending.grace, &|| ending.reason())?.is_empty() {
             return Ok(());
         }
         self.tell(&jails, SIGKILL)?;
-        let left = self.wait_for(&jails, LAST_GRACE)?;
+        let left = self.wait_for(&jails, LAST_GRACE, &|| Ok(()))?;
         if left.is_empty() {
             return Ok(());
         }
@@ -86,14 +87,20 @@ impl<D: Doors> FreeBsd<'_, D> {
         Ok(())
     }
 
-    /// Waits until nothing runs any more, or the time is up; what is left.
-    fn wait_for(&mut self, jails: &BTreeMap<Jid, Place>, at_most: Duration) -> Result<Vec<Process>, EngineError> {
+    /// Waits until nothing runs any more, or the time is up; what is left. `go_on` says why not to wait.
+    fn wait_for(
+        &mut self,
+        jails: &BTreeMap<Jid, Place>,
+        at_most: Duration,
+        go_on: &dyn Fn() -> Result<(), EngineError>,
+    ) -> Result<Vec<Process>, EngineError> {
         let until = self.doors.now().saturating_add(at_most);
         loop {
             let left = self.running(jails)?;
             if left.is_empty() || self.doors.now() >= until {
                 return Ok(left);
             }
+            go_on()?;
             self.doors.wait(PAUSE, &[]);
         }
     }

@@ -7,7 +7,8 @@ use crate::abi::sysctl::{read_int, read_string, string};
 use crate::engine::EngineError;
 
 impl<D: Doors> FreeBsd<'_, D> {
-    pub(super) fn set_sysctl(&mut self, session: &mut Session, name: &str, to: &str) -> Result<(), EngineError> {
+    /// Gives what it was.
+    pub(super) fn set_sysctl(&mut self, session: &mut Session, name: &str, to: &str) -> Result<String, EngineError> {
         let actor = self.actor(session)?;
         let object = self.at(&session.place, name);
         let refused = |errno| {
@@ -17,7 +18,8 @@ impl<D: Doors> FreeBsd<'_, D> {
         // What stands there says how wide the value is.
         let now = self.doors.sysctl_get(actor, name).map_err(refused)?;
         let value = encode(to, &now);
-        self.doors.sysctl_set(actor, name, &value).map_err(refused)
+        self.doors.sysctl_set(actor, name, &value).map_err(refused)?;
+        Ok(decode(&now))
     }
 
     /// The value as text; `None` for a name that the kernel does not know.

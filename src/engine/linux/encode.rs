@@ -4,7 +4,7 @@ use super::Engineer;
 use super::kernel::Kernel;
 use crate::abi::Errno;
 use crate::engine::EngineError;
-use crate::graph::linux::{Bridge, End, Veth};
+use crate::graph::linux::{Bridge, End, LOOPBACK, Veth};
 use crate::graph::{Name, Place};
 use crate::netlink::linux::{Dress, Link, Links, VethEnd};
 use crate::netlink::request::Existing;
@@ -170,9 +170,10 @@ impl<K: Kernel> Engineer<'_, K> {
             namespace: namespaces[at],
             bridge: bridges[at],
         };
-        // IFLA_MASTER counts at the near end only: where both are ports, the second is joined in a message of its own.
-        let (near, far) =
-            if bridges[0].is_none() && bridges[1].is_some() { (end(1), end(0)) } else { (end(0), end(1)) };
+        // IFLA_MASTER counts at the near end only: where both are ports, the second is joined in a message of its own. The far end has
+        // the index that we chose only if the near one has, too (veth_newlink() in drivers/net/veth.c): one on the host is the far one.
+        let is_far = |at: usize| bridges[at].is_none() && (bridges[1 - at].is_some() || indexes[at] == 0);
+        let (near, far) = if is_far(0) { (end(1), end(0)) } else { (end(0), end(1)) };
         let second = far.bridge;
         let far = VethEnd { bridge: None, ..far };
         let mut messages = vec![one(|links| links.create_veth(&near, &far))];
@@ -235,6 +236,7 @@ impl<K: Kernel> Engineer<'_, K> {
     /// Addresses and routes.
     fn configure(&mut self, step: &Step) -> Result<Encoded, EngineError> {
         let mut requests = Requests::new(Dialect::LINUX, 1);
+        let mut before = None;
         let hop = |address| NextHop::Gateway { address, interface: None };
         let (object, call, removal) = match step {
             Step::AddAddress(address) | Step::RemoveAddress(address) => {
@@ -242,7 +244,14 @@ impl<K: Kernel> Engineer<'_, K> {
                 let object = format!("{} on {}", address.net, self.at(&address.place, &address.interface));
                 match self.index(&address.place, &address.interface) {
                     Ok(index) if adds => requests.add_address(index, address.net.ip(), address.net.prefix()),
-                    Ok(index) => requests.remove_address(index, address.net.ip(), address.net.prefix()),
+                    Ok(index) => {
+                        // The host's own loopback is not ours to set.
+                        let is_ours = address.place != Place::Host || &*address.interface != LOOPBACK;
+                        if address.net.is_ipv4() && is_ours {
+                            before = Some(one(|links| links.keep_secondary_addresses(index)));
+                        }
+                        requests.remove_address(index, address.net.ip(), address.net.prefix())
+                    }
                     Err(error) if !adds && is_missing(&error) => 0,
                     Err(error) => return Err(error),
                 };
@@ -265,7 +274,8 @@ impl<K: Kernel> Engineer<'_, K> {
                 return Err(EngineError::strange("", "", message));
             }
         };
-        let messages = if requests.is_empty() { Vec::new() } else { vec![requests.bytes().to_vec()] };
+        let own = (!requests.is_empty()).then(|| requests.bytes().to_vec());
+        let messages = before.into_iter().chain(own).collect();
         Ok(Encoded { object, call, messages, follow: Vec::new(), removal })
     }
 

@@ -95,9 +95,9 @@ impl<K: Kernel> Kernel for FaultyKernel<K> {
         self.inner.remove_lab(lab)
     }
 
-    fn forget(&mut self, lab: &LabName) -> Result<(), EngineError> {
+    fn forget(&mut self, lab: &LabName, token: &str) -> Result<(), EngineError> {
         self.step(lab, "kill")?;
-        self.inner.forget(lab)
+        self.inner.forget(lab, token)
     }
 
     fn namespaces(&mut self, lab: &LabName) -> Result<BTreeMap<Place, u64>, EngineError> {

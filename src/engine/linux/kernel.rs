@@ -151,7 +151,7 @@ pub trait Kernel: fmt::Debug {
     ///
     /// # Errors
     /// What the system refuses; nothing to let go of is no error.
-    fn forget(&mut self, lab: &LabName) -> Result<(), EngineError>;
+    fn forget(&mut self, lab: &LabName, token: &str) -> Result<(), EngineError>;
 
     /// The namespaces that exist, with the kernel's numbers for them.
     ///

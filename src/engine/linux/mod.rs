@@ -79,7 +79,7 @@ use super::{
     StepResult, Stream,
 };
 use crate::diagnostic::Diagnostic;
-use crate::graph::{Graph, GraphError, Name, Numbering, Place};
+use crate::graph::{Graph, GraphError, Name, Numbering, Place, Sysctl};
 use crate::model::{LabName, Model, System};
 use crate::plan::{LinuxStep, Observed, Plan, Scope, Step};
 
@@ -109,8 +109,8 @@ impl<K: Kernel> Backend for Machine<K> {
         Feature::ALL.into_iter().map(|feature| feature.fact(self.kernel.feature(feature))).collect()
     }
 
-    fn forget(&mut self, lab: &LabName) -> Result<(), EngineError> {
-        self.kernel.forget(lab)
+    fn forget(&mut self, lab: &LabName, token: &str) -> Result<(), EngineError> {
+        self.kernel.forget(lab, token)
     }
 
     fn check(&mut self, model: &Model) -> Vec<Diagnostic> {
@@ -139,7 +139,7 @@ impl<K: Kernel> Backend for Machine<K> {
     fn engine<'b>(&'b mut self, lab: &LabName, token: &str) -> Box<dyn Engine + 'b> {
         let (lab, token) = (lab.clone(), token.to_owned());
         let (indexes, undressed) = (Indexes::default(), HashMap::new());
-        Box::new(Engineer { kernel: &mut self.kernel, lab, token, indexes, undressed })
+        Box::new(Engineer { kernel: &mut self.kernel, lab, token, indexes, undressed, firsts: Vec::new() })
     }
 }
 
@@ -152,6 +152,8 @@ struct Engineer<'k, K> {
     indexes: Indexes,
     /// What is said of interfaces that were made with the step that sets them up: their alias and what they do by themselves.
     undressed: HashMap<(Place, Name), Vec<u8>>,
+    /// Sysctls of new network stacks before they were set.
+    firsts: Vec<Sysctl>,
 }
 
 impl<K: Kernel> Engineer<'_, K> {
@@ -210,6 +212,21 @@ impl<K: Kernel> Engineer<'_, K> {
                 _ => None,
             })
             .collect();
+        let is_new = |step: &&Step| match step {
+            Step::SetSysctl { name, from: None, .. } if *place != Place::Host => Some(name.clone()),
+            _ => None,
+        };
+        let new: Vec<Name> = steps[..values.len()].iter().filter_map(is_new).collect();
+        if !new.is_empty() {
+            match self.kernel.read_sysctls(&self.lab, place, &new) {
+                Ok(now) => self.firsts.extend(now.into_iter().map(|(name, value)| Sysctl {
+                    place: place.clone(),
+                    name,
+                    value,
+                })),
+                Err(error) => return vec![StepResult::Failed(error)],
+            }
+        }
         let results = self.kernel.write_sysctls(&self.lab, place, &values);
         results.into_iter().map(|result| result.map_or_else(StepResult::Failed, |()| StepResult::Done)).collect()
     }
@@ -282,6 +299,10 @@ impl<K: Kernel> Engine for Engineer<'_, K> {
             *last = StepResult::Failed(error);
         }
         results
+    }
+
+    fn first_values(&mut self) -> Vec<Sysctl> {
+        std::mem::take(&mut self.firsts)
     }
 
     fn observe(&mut self, scope: &Scope) -> Result<Observed, EngineError> {

@@ -23,11 +23,11 @@ impl<K: Kernel> Engineer<'_, K> {
         for process in busy.iter().filter(|process| !process.keeper) {
             self.kernel.signal(process, SIGTERM)?;
         }
-        let left = self.wait_for(places, ending.grace, |process| process.keeper)?;
+        let left = self.wait_for(places, ending.grace, |process| process.keeper, &|| ending.reason())?;
         for process in &left {
             self.kernel.signal(process, SIGKILL)?;
         }
-        let left = self.wait_for(places, LAST_GRACE, |_| false)?;
+        let left = self.wait_for(places, LAST_GRACE, |_| false, &|| Ok(()))?;
         if left.is_empty() {
             return Ok(());
         }
@@ -40,12 +40,13 @@ impl<K: Kernel> Engineer<'_, K> {
             .hint("`cat /proc/PID/stack` shows what a process waits for in the kernel"))
     }
 
-    /// Waits until nothing runs any more but what may stay, or the time is up; what is left, with that.
+    /// Waits until nothing runs any more but what may stay, or the time is up; what is left, with that. `go_on` says why not to wait.
     fn wait_for(
         &mut self,
         places: &[Place],
         at_most: Duration,
         may_stay: impl Fn(&Process) -> bool,
+        go_on: &dyn Fn() -> Result<(), EngineError>,
     ) -> Result<Vec<Process>, EngineError> {
         let until = self.kernel.now().saturating_add(at_most);
         loop {
@@ -53,6 +54,7 @@ impl<K: Kernel> Engineer<'_, K> {
             if left.iter().all(&may_stay) || self.kernel.now() >= until {
                 return Ok(left);
             }
+            go_on()?;
             self.kernel.wait(PAUSE);
         }
     }

@@ -124,10 +124,15 @@ pub(super) fn begin(lab: &LabName, token: &str) -> io::Result<()> {
     // The mounts of namespaces are not to be copied into every mount namespace of the machine.
     call::mount(c"none", &at, c"none", libc::MS_PRIVATE, None)?;
     fs::create_dir(folder.join("ns"))?;
+    if Path::new(NAMES).exists() {
+        return Ok(());
+    }
+    // Written down first: who dies in between has not made a directory that nobody takes away.
+    let mark = folder.join(MADE_NAMES);
+    fs::write(&mark, [])?;
     match fs::create_dir(NAMES) {
-        Ok(()) => fs::write(folder.join(MADE_NAMES), []),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(error),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => fs::remove_file(mark),
+        other => other,
     }
 }
 
@@ -166,29 +171,64 @@ pub(super) fn drop_one(lab: &LabName, place: &Place) -> io::Result<()> {
 /// Takes the whole directory away with every mount in it, and every name that leads there.
 pub(super) fn end(lab: &LabName) -> io::Result<()> {
     let folder = self::lab(lab);
-    let made_names = folder.join(MADE_NAMES).exists();
-    match fs::read_dir(NAMES) {
-        Ok(entries) => {
-            for entry in entries {
-                let name = entry?.path();
-                if fs::read_link(&name).is_ok_and(|target| target.starts_with(&folder)) {
-                    gone(fs::remove_file(name))?;
-                }
-            }
+    drop_names(&folder)?;
+    // As long as the mount is there, the next one knows what is still to be done.
+    if folder.join(MADE_NAMES).exists() {
+        match fs::remove_dir(NAMES) {
+            // Others have names there; ip(8) mounts something on it for its own.
+            Err(error) if [libc::ENOTEMPTY, libc::EEXIST, libc::EBUSY].contains(&call::number(&error)) => pass_on(lab)?,
+            other => gone(other)?,
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(error),
     }
     call::unmount(&path(&folder)?, libc::MNT_DETACH)?;
-    match fs::remove_dir(&folder) {
+    drop_folder(&folder)
+}
+
+/// Takes away what is left of a directory in which no namespace is any more, or was yet: who made it, or was taking it away, died.
+pub(super) fn sweep(lab: &LabName, token: &str) -> io::Result<()> {
+    let folder = self::lab(lab);
+    match mounted(lab)? {
+        None if folder.exists() => {
+            drop_names(&folder)?;
+            drop_folder(&folder)
+        }
+        Some(Ok(found)) if found == token && list(lab)?.is_empty() => end(lab),
+        _ => Ok(()),
+    }
+}
+
+/// Takes away the names that lead into a lab's directory.
+fn drop_names(folder: &Path) -> io::Result<()> {
+    let entries = match fs::read_dir(NAMES) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        other => other?,
+    };
+    for entry in entries {
+        let name = entry?.path();
+        if fs::read_link(&name).is_ok_and(|target| target.starts_with(folder)) {
+            gone(fs::remove_file(name))?;
+        }
+    }
+    Ok(())
+}
+
+fn drop_folder(folder: &Path) -> io::Result<()> {
+    match fs::remove_dir(folder) {
         // What somebody put there beneath our mount stays theirs, and the directory with it.
         Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {}
         other => gone(other)?,
     }
-    // Somebody else's labs and namespaces keep these directories.
+    // Other labs keep it.
     let _ = fs::remove_dir(LABS);
-    if made_names {
-        let _ = fs::remove_dir(NAMES);
+    Ok(())
+}
+
+/// Another lab has names in the directory that this one made: the last of them takes it away.
+fn pass_on(lab: &LabName) -> io::Result<()> {
+    for other in labs()?.iter().filter(|other| *other != lab) {
+        if let Some(Ok(_)) = mounted(other)? {
+            return fs::write(self::lab(other).join(MADE_NAMES), []);
+        }
     }
     Ok(())
 }

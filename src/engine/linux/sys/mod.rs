@@ -345,8 +345,12 @@ impl Kernel for Namespaces {
         folder::end(lab).map_err(|error| no(folder::lab(lab).display(), "umount", &error))
     }
 
-    fn forget(&mut self, lab: &LabName) -> Result<(), EngineError> {
-        self.leave(lab)
+    fn forget(&mut self, lab: &LabName, token: &str) -> Result<(), EngineError> {
+        self.leave(lab)?;
+        if matches!(self.way, Way::Direct) {
+            folder::sweep(lab, token).map_err(|error| no(folder::lab(lab).display(), "rmdir", &error))?;
+        }
+        Ok(())
     }
 
     fn namespaces(&mut self, lab: &LabName) -> Result<BTreeMap<Place, u64>, EngineError> {
