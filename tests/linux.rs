@@ -4,6 +4,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![expect(clippy::print_stdout, reason = "a skipped test says why")]
 
+#[path = "common/alone.rs"]
+mod alone;
 mod common;
 #[path = "support/linux_tc.rs"]
 mod linux_tc;
@@ -20,48 +22,14 @@ use cellblock::model::{self, LabName, Model};
 use cellblock::plan::{Observed, render};
 use cellblock::topology::{self, DiskReader, Input, LoadOptions};
 use common::root;
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::{Failed, Trial};
 use serde_json::Value;
 
-/// Set once the test is in namespaces of its own.
-const INSIDE: &str = "CELLBLOCK_TEST_INSIDE";
-
 fn main() -> ExitCode {
-    if std::env::var_os(INSIDE).is_some() {
-        return inside();
-    }
-    match alone() {
-        Ok(command) => run_again(command),
-        Err(why) => {
-            println!("skipped, all of it: {why}");
-            ExitCode::SUCCESS
-        }
-    }
+    alone::run(trials)
 }
 
-/// The command that runs what follows it in namespaces of its own, with a /run of its own; or why there is none.
-fn alone() -> Result<Command, String> {
-    let enter = |program: &str| {
-        let mut command = Command::new("unshare");
-        let script = "mount -t tmpfs tmpfs /run && ip link set lo up && exec \"$0\" \"$@\"";
-        command.args(["--net", "--mount", "--propagation", "private", "sh", "-c", script, program]);
-        command
-    };
-    match enter("true").output() {
-        Err(error) => Err(format!("unshare(1) cannot be run: {error}")),
-        Ok(output) if !output.status.success() => {
-            Err(format!("namespaces cannot be made: {}", String::from_utf8_lossy(&output.stderr).trim()))
-        }
-        Ok(_) => Ok(enter(&std::env::current_exe().map_err(|error| error.to_string())?.to_string_lossy())),
-    }
-}
-
-fn run_again(mut command: Command) -> ExitCode {
-    let status = command.args(std::env::args_os().skip(1)).env(INSIDE, "1").status();
-    if status.is_ok_and(|status| status.success()) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-}
-
-fn inside() -> ExitCode {
+fn trials() -> Vec<Trial> {
     let mut trials = vec![
         Trial::test("a_name_that_somebody_else_has_is_left_alone", a_taken_name),
         Trial::test("what_was_deleted_behind_our_back_is_made_again", deleted_behind_our_back),
@@ -84,9 +52,7 @@ fn inside() -> ExitCode {
         let name = file.file_stem().unwrap().to_string_lossy().into_owned();
         trials.push(Trial::test(name, move || whole_life(&file)));
     }
-    // They share one machine's namespaces, and some of them compare all of it.
-    let arguments = Arguments { test_threads: Some(1), ..Arguments::from_args() };
-    if libtest_mimic::run(&arguments, trials).has_failed() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    trials
 }
 
 fn files() -> Vec<PathBuf> {

@@ -364,11 +364,12 @@ impl Builder<'_> {
     }
 }
 
-/// All members of an if_bridge have one MTU: the smallest of its links.
-fn bridge_mtus(model: &Model) -> BTreeMap<NodeId, Mtu> {
+/// All ports of a switch have one MTU, the smallest of its links: if_bridge wants it so, and a bridge of Linux drops what is larger than
+/// its smallest port takes.
+pub(super) fn bridge_mtus(model: &Model) -> BTreeMap<NodeId, Mtu> {
     let mut mtus: BTreeMap<NodeId, Mtu> = BTreeMap::new();
     for link in &model.links {
-        for end in link.ends.iter().filter(|end| end.interface.is_none()) {
+        for end in link.ends.iter().filter(|end| model.node(end.node).kind.is_layer2()) {
             mtus.entry(end.node).and_modify(|mtu| *mtu = link.mtu.min(*mtu)).or_insert(link.mtu);
         }
     }

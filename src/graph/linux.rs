@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::build::bridge_mtus;
 use super::object::{Address, Name, Nic, Object, ObjectId, Place, Route, Sysctl, Up};
 use super::{Cpus, Graph, GraphError, Limit, Numbering, Owner, life, names, place_of};
 use crate::model::{Link, Model, Mtu, Node, NodeId, NodeKind, SwitchDriver};
@@ -347,15 +348,4 @@ impl Builder<'_> {
 fn has_ipv6(node: &Node) -> bool {
     let mut addresses = node.loopback.iter().chain(node.interfaces.values().flat_map(|interface| &interface.addresses));
     addresses.any(|address| address.net.is_ipv6())
-}
-
-/// A bridge drops what is larger than its smallest port takes: all ports have one MTU.
-fn bridge_mtus(model: &Model) -> BTreeMap<NodeId, Mtu> {
-    let mut mtus: BTreeMap<NodeId, Mtu> = BTreeMap::new();
-    for link in &model.links {
-        for end in link.ends.iter().filter(|end| model.node(end.node).kind.is_layer2()) {
-            mtus.entry(end.node).and_modify(|mtu| *mtu = link.mtu.min(*mtu)).or_insert(link.mtu);
-        }
-    }
-    mtus
 }

@@ -82,6 +82,7 @@ pub fn run() -> ExitCode {
             test("an_error_or_death_at_any_call_of_down", fault_at_any_call_of_down),
             test("an_error_at_any_step_of_twenty_nodes", error_at_any_step_of_twenty),
             test("a_feature_that_is_lacking_is_told_before_anything_is_made", a_lacking_feature),
+            test("permission_that_ends_half_way_is_told_and_undone", permission_ends),
             test("a_dump_that_was_interrupted_is_asked_for_again", interrupted_dumps),
             test("look_alikes_survive", look_alikes_survive),
             test("a_taken_name_of_a_lab_is_told", taken_names),
@@ -374,6 +375,29 @@ fn a_lacking_feature() -> Result<(), Failed> {
         assert_same(&machine(), &before, "afterwards");
         assert!(state.is_empty());
     }
+    Ok(())
+}
+
+/// A kernel that begins to say no: everything is as before, and the error says what kind it is.
+fn permission_ends() -> Result<(), Failed> {
+    let model = model(&mixed());
+    let before = machine();
+    let (all, _) = calls(|_| {}, &|labs| up(labs, &model), |state| clean(state, &model, 0));
+    let mut told = 0;
+    for part in 1..8 {
+        let state = State::new();
+        let faults = Faults::at(Some((all * part / 8, Fault::Refuse(Errno::EPERM))));
+        if let Err(error) = state.refused(&faults, |labs| up(labs, &model)) {
+            assert_eq!(error.kind, LabErrorKind::NotPermitted, "{error:#?}");
+            assert!(error.hint.is_some() && error.left.is_empty(), "{error:#?}");
+            told += 1;
+        } else {
+            clean(&state, &model, part);
+        }
+        assert_same(&machine(), &before, &format!("part {part}"));
+        assert!(state.is_empty(), "part {part}");
+    }
+    assert!(told > 3, "{told}");
     Ok(())
 }
 
