@@ -298,7 +298,8 @@ struct Finder<'g> {
     placed: HashMap<(&'g Place, &'g str), NodeIndex>,
     /// Members of each if_bridge.
     members: HashMap<&'g str, Vec<NodeIndex>>,
-    /// Ports of each bridge of Linux, which is set up after them.
+    /// Ports of each bridge, which is set up after them: Linux takes each port that comes later by itself, and FreeBSD's spanning
+    /// tree looks at its ports when the bridge comes up, and then every 15 seconds.
     ports: HashMap<&'g str, Vec<&'g Name>>,
     /// Addresses of each place by subnet.
     subnets: HashMap<(&'g Place, IpNetwork), Vec<(NodeIndex, &'g Name)>>,
@@ -327,7 +328,10 @@ impl<'g> Finder<'g> {
                 Object::Placement(placement) => {
                     finder.placed.insert((&placement.place, &placement.name), node);
                 }
-                Object::Member(member) => finder.members.entry(&member.bridge).or_default().push(node),
+                Object::Member(member) => {
+                    finder.members.entry(&member.bridge).or_default().push(node);
+                    finder.ports.entry(&member.bridge).or_default().push(&member.member);
+                }
                 Object::Linux(Linux::Veth(veth)) => {
                     for end in &veth.ends {
                         finder.placed.insert((&end.place, &end.name), node);

@@ -122,7 +122,8 @@ fn displaced<'g>(object: &Object, desired: &'g Graph, fates: &HashMap<ObjectId, 
 /// Whether `object` goes when `needed` goes, as against merely having to come after it.
 fn carries(needed: &Object, object: &Object) -> bool {
     match (needed, object) {
-        (Object::Sysctl(_), _) => false,
+        // A bridge comes up after its ports, and stays up when one of them is made anew.
+        (Object::Sysctl(_), _) | (Object::Up(_), Object::Up(_)) => false,
         (Object::Member(member), Object::Up(up)) => member.member == up.interface,
         // A root names its copies: with other ones it is another root.
         (Object::Folder(_), Object::Linux(Linux::Root(_))) => false,

@@ -151,14 +151,15 @@ pub struct Member {
 
 /// `BSTP_IFSTATE_FORWARDING` (`sys/net/bridgestp.h`).
 const STATE_FORWARDING: u8 = 3;
-/// `BSTP_ROLE_ROOT` and `BSTP_ROLE_DESIGNATED`: what carries frames once the tree stands.
-const ROLES_THAT_FORWARD: [u8; 2] = [1, 2];
+/// `BSTP_ROLE_DISABLED`, `BSTP_ROLE_ROOT` and `BSTP_ROLE_DESIGNATED`: what carries frames once the tree stands, and a port whose link
+/// was not looked at since it came.
+const ROLES_TO_FORWARD: [u8; 3] = [0, 1, 2];
 
 impl Member {
-    /// Whether the spanning tree means this port to forward and does not let it yet.
+    /// Whether the spanning tree means this port, which is up, to forward and does not let it yet.
     #[must_use]
     pub fn is_about_to_forward(&self) -> bool {
-        self.flags & IFBIF_STP != 0 && ROLES_THAT_FORWARD.contains(&self.role) && self.state != STATE_FORWARDING
+        self.flags & IFBIF_STP != 0 && ROLES_TO_FORWARD.contains(&self.role) && self.state != STATE_FORWARDING
     }
 
     /// Reads one `ifbreq`; `None` if it is too short or the name not terminated.

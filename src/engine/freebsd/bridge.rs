@@ -7,7 +7,7 @@ use super::session::Session;
 use crate::abi::Errno;
 use crate::abi::ioctl::bridge::{self, IFBIF_STP};
 use crate::engine::EngineError;
-use crate::graph::Member;
+use crate::graph::{Member, Name};
 
 impl<D: Doors> FreeBsd<'_, D> {
     /// BRDGADD, and for the spanning tree BRDGSIFFLGS; the member is down until then, so no loop closes in between.
@@ -31,11 +31,26 @@ impl<D: Doors> FreeBsd<'_, D> {
             return Err(EngineError::strange(member, "BRDGGIFFLGS", "the kernel's answer cannot be read"));
         };
         settings.flags = if on { settings.flags | IFBIF_STP } else { settings.flags & !IFBIF_STP };
-        self.control(session, of, bridge::set_member(bridge_name, bridge::BRDGSIFFLGS, &settings)).map(drop)
+        self.control(session, of, bridge::set_member(bridge_name, bridge::BRDGSIFFLGS, &settings))?;
+        if on {
+            self.trees.insert(member.into(), (of.into(), settings));
+        } else {
+            self.trees.remove(member);
+        }
+        Ok(())
+    }
+
+    /// A spanning tree is not told of an interface that came up, and looks for it every 15 seconds; it looks at once when the number of
+    /// a port is set, also to what it was.
+    pub(super) fn look_at_port(&mut self, session: &mut Session, port: &str) -> Result<(), EngineError> {
+        let Some((bridge, settings)) = self.trees.get(port) else { return Ok(()) };
+        let (bridge, call) = (bridge.clone(), bridge::set_member(name(bridge)?, bridge::BRDGSIFPRIO, settings));
+        self.control(session, &bridge, call).map(drop)
     }
 
     /// BRDGDEL; one that is not there is what was wanted.
     pub(super) fn remove_member(&mut self, session: &mut Session, member: &Member) -> Result<(), EngineError> {
+        self.trees.remove(&member.member);
         let call = bridge::remove_member(name(&member.bridge)?, name(&member.member)?);
         match self.control(session, &member.bridge, call) {
             Err(error) if matches!(error.errno, Some(Errno::ENOENT | Errno::ENXIO)) => Ok(()),
@@ -44,7 +59,16 @@ impl<D: Doors> FreeBsd<'_, D> {
     }
 
     /// The members of a bridge.
-    pub(super) fn members(&mut self, session: &mut Session, of: &str) -> Result<Vec<bridge::Member>, EngineError> {
+    pub(super) fn members(&mut self, session: &mut Session, of: &Name) -> Result<Vec<bridge::Member>, EngineError> {
+        let members = self.list_members(session, of)?;
+        self.trees.retain(|_, (bridge, _)| bridge != of);
+        for member in members.iter().filter(|member| member.flags & IFBIF_STP != 0) {
+            self.trees.insert(Name::from(member.name.as_str()), (of.clone(), member.clone()));
+        }
+        Ok(members)
+    }
+
+    fn list_members(&mut self, session: &mut Session, of: &str) -> Result<Vec<bridge::Member>, EngineError> {
         let asked = self.control(session, of, bridge::members(name(of)?, 0))?;
         let room = bridge::list_bytes_of(&asked).unwrap_or(0) / bridge::IFBREQ;
         if room == 0 {

@@ -101,7 +101,8 @@ impl<D: Doors> FreeBsd<'_, D> {
         if wanted == flags && !up {
             return Ok(());
         }
-        self.control(session, of, interface::set_flags(name(of)?, wanted)).map(drop)
+        self.control(session, of, interface::set_flags(name(of)?, wanted))?;
+        if up && session.place == Place::Lab { self.look_at_port(session, of) } else { Ok(()) }
     }
 
     pub(super) fn set_no_dad(&mut self, session: &mut Session, of: &str, off: bool) -> Result<(), EngineError> {

@@ -59,7 +59,8 @@ use super::{
     Capabilities, Echo, EchoResult, Ending, Engine, EngineError, Exit, Lane, NotHanded, NotRun, Running, StepResult,
     Stream,
 };
-use crate::graph::{Jail, Nic, Place, Sysctl};
+use crate::abi::ioctl::bridge::Member;
+use crate::graph::{Jail, Name, Nic, Place, Sysctl};
 use crate::model::LabName;
 use crate::plan::{Observed, Plan, Scope, Step};
 
@@ -93,6 +94,8 @@ pub struct FreeBsd<'d, D: Doors> {
     jids: BTreeMap<Place, Jid>,
     /// What is open in nodes that have been set up, until they are read back.
     parked: Parked,
+    /// Ports of spanning trees that were seen or made, each with its bridge and settings.
+    trees: BTreeMap<Name, (Name, Member)>,
     /// Whether the lab jail can carry the token as `meta` (FreeBSD 15).
     meta: Option<bool>,
     /// Sysctls of new network stacks before they were set.
@@ -102,8 +105,18 @@ pub struct FreeBsd<'d, D: Doors> {
 impl<'d, D: Doors> FreeBsd<'d, D> {
     /// The engine for a lab, whose jail bears `token`.
     pub fn new(doors: &'d mut D, lab: LabName, token: &str, settings: Settings) -> Self {
-        let (token, parked, firsts) = (token.to_owned(), Parked::default(), Vec::new());
-        Self { doors, lab, token, settings, means: None, jids: BTreeMap::new(), parked, meta: None, firsts }
+        Self {
+            doors,
+            lab,
+            token: token.to_owned(),
+            settings,
+            means: None,
+            jids: BTreeMap::new(),
+            parked: Parked::default(),
+            trees: BTreeMap::new(),
+            meta: None,
+            firsts: Vec::new(),
+        }
     }
 
     /// The jail of a place.

@@ -153,13 +153,20 @@ pub fn destroyed(kernel: &mut Kernel, bridge: IfIndex) {
     });
 }
 
-/// A member's carrier or flags changed, or the bridge's own.
-pub fn member_changed(kernel: &mut Kernel, member: IfIndex) {
-    let Some(interface) = kernel.interfaces.get(member) else { return };
-    let bridge = if matches!(interface.driver, Driver::Bridge(_)) { Some(member) } else { interface.bridge };
-    let Some(bridge) = bridge else { return };
-    with(kernel, bridge, |kernel, state| rstp::links_changed(kernel, bridge, state));
+/// A member's carrier came or went.
+pub fn link_changed(kernel: &mut Kernel, member: IfIndex) {
+    let Some(bridge) = kernel.interfaces.get(member).and_then(|interface| interface.bridge) else { return };
+    with(kernel, bridge, |kernel, state| rstp::link_changed(kernel, state, member));
     check_link(kernel, bridge);
+}
+
+/// An interface was brought up or down. A bridge begins or ends its work; of its members it is not told, but looks at them by and by.
+pub fn flags_changed(kernel: &mut Kernel, index: IfIndex) {
+    let is_bridge = kernel.interfaces.get(index).is_some_and(|interface| matches!(interface.driver, Driver::Bridge(_)));
+    if is_bridge {
+        with(kernel, index, |kernel, state| rstp::links_changed(kernel, index, state));
+        check_link(kernel, index);
+    }
 }
 
 /// A timer is due.

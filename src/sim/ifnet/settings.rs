@@ -40,7 +40,7 @@ pub fn set_flags(kernel: &mut Kernel, index: IfIndex, flags: u32, by_driver: boo
             notify::interface_changed(kernel, index);
         }
         stack::interface_changed(kernel, index);
-        bridge::member_changed(kernel, index);
+        bridge::flags_changed(kernel, index);
         if !up {
             notify::interface_changed(kernel, index);
         }
@@ -72,7 +72,7 @@ pub fn set_link(kernel: &mut Kernel, index: IfIndex, up: bool) {
     interface.link_up = up;
     let vlans: Vec<IfIndex> = interface.vlans.values().copied().collect();
     stack::interface_changed(kernel, index);
-    bridge::member_changed(kernel, index);
+    bridge::link_changed(kernel, index);
     notify::interface_changed(kernel, index);
     for vlan in vlans {
         if let Some(vlan) = kernel.interfaces.get_mut(vlan) {

@@ -233,7 +233,7 @@ pub(super) fn bring_up(kernel: &mut Kernel, index: IfIndex, change: impl FnOnce(
         address4::came_up(kernel, index);
         came_up6(kernel, index);
         event::push(kernel, vnet, Event::InterfaceUp { interface: index });
-        crate::sim::bridge::member_changed(kernel, index);
+        crate::sim::bridge::flags_changed(kernel, index);
     }
 }
 

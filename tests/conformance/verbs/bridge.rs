@@ -32,6 +32,16 @@ const PARAMETERS: [(&str, u64, u64); 8] = [
     ("pvid", bridge::BRDGGDEFPVID, bridge::BRDGSDEFPVID),
 ];
 
+/// Roles in the spanning tree, by number.
+const ROLES: [&str; 5] = ["disabled", "root", "designated", "alternate", "backup"];
+
+/// States in the spanning tree, by number; a bridge that speaks RSTP has the last for three of them.
+const STATES: [&str; 6] = ["disabled", "listening", "learning", "forwarding", "blocking", "discarding"];
+
+fn word(words: &[&'static str], number: u8) -> &'static str {
+    words.get(usize::from(number)).copied().unwrap_or("unknown")
+}
+
 pub fn perform<D: Doors>(world: &mut World<'_, D>, who: &str, verb: &str, arguments: &mut Arguments<'_>) -> Reply {
     let on = arguments.interface()?;
     match verb {
@@ -50,7 +60,9 @@ pub fn perform<D: Doors>(world: &mut World<'_, D>, who: &str, verb: &str, argume
         "member" => {
             let member = member(world, who, on, arguments.interface()?)?;
             let (cost, priority, limit) = (member.path_cost, member.priority, member.address_limit);
-            Ok(format!("{} cost={cost} priority={priority} limit={limit}", spelt(&FLAGS, member.flags)))
+            let flags = spelt(&FLAGS, member.flags);
+            let (role, state) = (word(&ROLES, member.role), word(&STATES, member.state));
+            Ok(format!("{flags} cost={cost} priority={priority} limit={limit} role={role} state={state}"))
         }
         "memberflags" => {
             let mut member = member(world, who, on, arguments.interface()?)?;

@@ -24,6 +24,9 @@ use crate::sim::kernel::{IfIndex, Kernel};
 
 /// Seconds before a port that heard no bridge is taken for an edge (`BSTP_DEFAULT_MIGRATE_DELAY`).
 const MIGRATE_DELAY: u16 = 3;
+
+/// Seconds between two looks at links that do not tell when they come and go (`BSTP_LINK_TIMER`).
+const LINK_LOOK: u16 = 15;
 /// `BSTP_DEFAULT_PATH_COST`: of a port whose speed is not known.
 pub(super) const DEFAULT_PATH_COST: u32 = 55;
 /// 256ths of a second, in which the protocol counts.
@@ -59,6 +62,8 @@ pub(super) struct Tree {
     spoken: u8,
     /// It was up, or its tree configured.
     begun: bool,
+    /// Until the links are looked at again.
+    look_left: u16,
     own: BridgeId,
 }
 
@@ -79,14 +84,24 @@ impl Default for Tree {
             due: None,
             running: false,
             begun: false,
+            look_left: 0,
             spoken: 2,
             own: 0,
         }
     }
 }
 
-/// A member came or went or takes part from now on, a link came or went, the bridge went up or down. The loss of a
-/// port is dealt with at once, what is new waits for the second, as in bstp(4).
+/// The link of a member came or went.
+pub(super) fn link_changed(kernel: &mut Kernel, state: &mut Bridge, interface: IfIndex) {
+    let had_root = state.tree.root_port.is_some();
+    let protocol = state.tree.protocol;
+    for member in state.members.iter_mut().filter(|member| member.interface == interface) {
+        member.port.look_at_link(kernel, interface, protocol);
+    }
+    settle(kernel, state, had_root);
+}
+
+/// A member came or went or takes part from now on, the bridge went up or down (`bstp_reinit`): every link is looked at.
 pub(super) fn links_changed(kernel: &mut Kernel, bridge: IfIndex, state: &mut Bridge) {
     let Some(interface) = kernel.interfaces.get(bridge) else { return };
     let running = interface.flags & IFF_RUNNING != 0;
@@ -110,9 +125,15 @@ pub(super) fn links_changed(kernel: &mut Kernel, bridge: IfIndex, state: &mut Br
     for member in &mut state.members {
         member.port.look_at_link(kernel, member.interface, state.tree.protocol);
     }
+    state.tree.look_left = LINK_LOOK;
     if running && taking_part && state.tree.due.is_none() {
         state.tree.due = Some(set_tick(kernel, bridge));
     }
+    settle(kernel, state, had_root);
+}
+
+/// The loss of a port is dealt with at once, what is new waits for the second, as in bstp(4).
+fn settle(kernel: &mut Kernel, state: &mut Bridge, had_root: bool) {
     roles::assign(state);
     if had_root && state.tree.root_port.is_none_or(|port| state.member(port).is_some_and(|m| !m.port.is_open())) {
         run(kernel, state);
@@ -148,7 +169,14 @@ pub(super) fn tick(kernel: &mut Kernel, bridge: IfIndex, state: &mut Bridge) {
         return;
     }
     let hello = state.tree.hello;
-    let mut aged = false;
+    let mut changed = false;
+    if ran_out(&mut state.tree.look_left) {
+        state.tree.look_left = LINK_LOOK;
+        changed = true;
+        for member in &mut state.members {
+            member.port.look_at_link(kernel, member.interface, state.tree.protocol);
+        }
+    }
     for port in state.members.iter_mut().map(|member| &mut member.port).filter(|port| port.taking_part) {
         port.sent = port.sent.saturating_sub(1);
         for left in
@@ -158,7 +186,7 @@ pub(super) fn tick(kernel: &mut Kernel, bridge: IfIndex, state: &mut Bridge) {
         }
         if ran_out(&mut port.age_left) && port.source == Source::Received {
             port.source = Source::Aged;
-            aged = true;
+            changed = true;
         }
         if ran_out(&mut port.edge_left) {
             port.may_be_edge();
@@ -169,7 +197,7 @@ pub(super) fn tick(kernel: &mut Kernel, bridge: IfIndex, state: &mut Bridge) {
             port.news |= port.role == Role::Designated || port.role == Role::Root && port.change_left > 0;
         }
     }
-    if aged {
+    if changed {
         roles::assign(state);
     }
     run(kernel, state);

@@ -321,6 +321,8 @@ fn random_meshes_are_trees_whatever_fails() {
             let cable = below(cables.len());
             let up = !mesh.cables[cable].up;
             mesh.set(cable, up);
+            // Every bridge has looked at its links by then.
+            mesh.wait(16);
             mesh.settle(60);
             mesh.wait(8);
             assert!(mesh.is_whole(), "{}", mesh.show());
