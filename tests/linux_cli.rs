@@ -41,6 +41,8 @@ fn main() -> ExitCode {
             Trial::test("the_commands_that_are_shown_make_the_same_lab", shown_commands),
             Trial::test("a_report_says_what_degrades", report),
             Trial::test("few_descriptors_are_enough_or_are_told", few_descriptors),
+            Trial::test("what_daemons_make_in_nodes_is_left_alone", daemons),
+            Trial::test("gc_takes_away_a_lab_that_no_record_knows_and_nothing_that_looks_like_it", strays),
             Trial::test("nodes_that_were_stopped_are_no_drift_and_sysctls_get_their_first_values_back", stopped),
         ]
     })
@@ -242,5 +244,52 @@ fn stopped() -> Result<(), Failed> {
     assert_eq!(ttl(), "64\n");
     sandbox.run(&["plan", "demo.yaml", "--detailed-exitcode"]).expect(0);
     sandbox.run(&["down", "demo"]).expect(0);
+    Ok(())
+}
+
+fn daemons() -> Result<(), Failed> {
+    let before = machine();
+    let sandbox = sandbox();
+    sandbox.run(&["up", "demo.yaml", "--no-exec"]).expect(0);
+    run_ip(&["-n", "demo.r", "route", "add", "10.77.0.0/16", "via", "10.0.0.2", "proto", "bird"]);
+    run_ip(&["-n", "demo.r", "route", "add", "10.78.0.0/16", "via", "10.0.0.2", "proto", "static"]);
+    run_ip(&["-n", "demo.r", "link", "add", "tunnel7", "type", "bridge"]);
+    run_ip(&["-n", "demo.r", "addr", "add", "10.79.0.1/24", "dev", "tunnel7"]);
+    for words in [&["inspect", "demo", "--drift"][..], &["plan", "demo.yaml"]] {
+        sandbox.run(&[words, &["--detailed-exitcode"]].concat()).expect(0);
+    }
+    let strict = sandbox.run(&["inspect", "demo", "--drift", "--strict", "--detailed-exitcode"]).expect(2).out;
+    assert!(strict.contains("10.78.0.0/16") && !strict.contains("tunnel7"), "{strict}");
+    sandbox.run(&["up", "demo.yaml", "--no-exec"]).expect(0);
+    let routes = ip(&["-n", "demo.r", "-j", "route", "show"]).to_string();
+    let addresses = ip(&["-n", "demo.r", "-j", "addr", "show"]).to_string();
+    for (kept, all) in [("10.77.0.0/16", &routes), ("10.78.0.0/16", &routes), ("10.79.0.1", &addresses)] {
+        assert!(all.contains(kept), "{kept} is not in {all}");
+    }
+    sandbox.run(&["down", "demo"]).expect(0);
+    assert_same(&machine(), &before, "after down");
+    Ok(())
+}
+
+fn strays() -> Result<(), Failed> {
+    let sandbox = sandbox();
+    // The same names and marks, in namespaces that nobody of us made.
+    run_ip(&["netns", "add", "demo.rr"]);
+    run_ip(&["-n", "demo.rr", "link", "add", "e0", "type", "bridge"]);
+    run_ip(&["-n", "demo.rr", "link", "set", "e0", "alias", "cellblock demo r:e0"]);
+    std::fs::create_dir_all("/run/cellblock/demo2")?;
+    let (before, theirs) = (machine(), ip(&["-n", "demo.rr", "-j", "-d", "link", "show"]));
+    sandbox.run(&["up", "demo.yaml", "--no-exec"]).expect(0);
+    assert!(sandbox.run(&["gc"]).expect(0).out.lines().all(|line| !line.contains("demo")), "a lab that is up is none");
+    std::fs::remove_file(sandbox.path().join("state/labs/demo.lab"))?;
+    let found = sandbox.run(&["gc"]).expect(0).out;
+    assert!(found.contains("demo") && found.contains("bears `cellblock=") && !found.contains("demo2"), "{found}");
+    assert!(std::path::Path::new("/run/netns/demo.r").exists(), "it was only looked");
+    sandbox.run(&["gc", "--yes"]).expect(0);
+    assert_same(&machine(), &before, "after gc");
+    assert_eq!(ip(&["-n", "demo.rr", "-j", "-d", "link", "show"]), theirs);
+    assert!(!sandbox.run(&["gc"]).expect(0).out.contains("demo"));
+    run_ip(&["netns", "del", "demo.rr"]);
+    std::fs::remove_dir_all("/run/cellblock")?;
     Ok(())
 }
