@@ -562,6 +562,10 @@ fn name_taken_away() -> Result<(), Failed> {
     }
     // Everything of it, and the directory with it: nothing but the record is left.
     state.well(|labs| up(labs, &model))?;
+    // With it goes what is known of the first process of a node.
+    let first = fs::read_to_string("/run/cellblock/mixed/init/h1")?;
+    let first = first.split_whitespace().next().unwrap_or_default();
+    assert!(Command::new("kill").args(["-9", first]).status()?.success());
     assert!(Command::new("umount").args(["-l", "/run/cellblock/mixed"]).status()?.success());
     clean(&state, &model, 0);
     fs::remove_dir("/run/cellblock/mixed").ok();
