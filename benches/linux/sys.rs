@@ -4,6 +4,7 @@
 use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::time::Duration;
 
 fn check(result: libc::c_int) -> io::Result<libc::c_int> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
@@ -75,4 +76,36 @@ pub fn raise_descriptor_limit() -> io::Result<()> {
     limit.rlim_cur = limit.rlim_max;
     // SAFETY: the structure is ours and only read.
     check(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) }).map(drop)
+}
+
+/// getrusage(2): the time of processors that the calling thread, the process or its children that have ended took.
+pub fn processor_time(whose: libc::c_int) -> io::Result<Duration> {
+    // SAFETY: all bytes zero is a value of this structure of integers.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    // SAFETY: the structure is ours and as large as the call expects.
+    check(unsafe { libc::getrusage(whose, &raw mut usage) })?;
+    let span = |time: libc::timeval| {
+        let (seconds, micros) = (u64::try_from(time.tv_sec), u64::try_from(time.tv_usec));
+        Duration::from_secs(seconds.unwrap_or(0)) + Duration::from_micros(micros.unwrap_or(0))
+    };
+    Ok(span(usage.ru_utime) + span(usage.ru_stime))
+}
+
+/// prctl(2): whose parent ends is ours from now on.
+pub fn adopt() -> io::Result<()> {
+    // SAFETY: takes no memory of ours.
+    check(unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) }).map(drop)
+}
+
+/// wait(2) until there is no child any more.
+pub fn wait_for_all() -> io::Result<()> {
+    loop {
+        // SAFETY: no status is asked for.
+        match check(unsafe { libc::waitpid(-1, std::ptr::null_mut(), 0) }) {
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.raw_os_error() == Some(libc::ECHILD) => return Ok(()),
+            Err(error) => return Err(error),
+        }
+    }
 }

@@ -54,11 +54,17 @@ pub struct Record {
 }
 
 impl Record {
-    /// Whether `next` is the same lab, settled, with nothing else to be written down.
+    /// Whether it is settled, with all of a file applied.
     #[must_use]
-    pub fn says_the_same(&self, next: &Self) -> bool {
-        let settled = |record: &Self| Self { serial: 0, phase: Phase::Up, before: Vec::new(), ..record.clone() };
-        self.phase == Phase::Up && self.before.is_empty() && encode(&settled(self)).ok() == encode(&settled(next)).ok()
+    pub fn is_whole(&self) -> bool {
+        self.phase == Phase::Up && self.before.is_empty()
+    }
+
+    /// Whether it is of that model, with these numbers.
+    #[must_use]
+    pub fn is_of(&self, model: &Model, numbering: &Numbering) -> bool {
+        // Where in a file things stand is not written down.
+        self.numbering == *numbering && postcard::to_stdvec(&self.model).ok() == postcard::to_stdvec(model).ok()
     }
 }
 
@@ -163,11 +169,22 @@ impl Records {
     /// # Errors
     /// A file that cannot be read, or is not a whole record or journal.
     pub fn read(&self, lab: &LabName) -> Result<Option<Record>, RecordError> {
-        let settled = self.settled(lab)?;
-        Ok(match self.pending(lab, settled.as_ref())? {
-            Some(intents) => Some(intents.record),
-            None => settled,
-        })
+        let (settled, pending) = self.both(lab)?;
+        Ok(pending.map(|intents| intents.record).or(settled))
+    }
+
+    /// The engine that a lab was made with, by its files alone.
+    ///
+    /// # Errors
+    /// As [`Records::read`].
+    pub fn engine(&self, lab: &LabName) -> Result<Option<String>, RecordError> {
+        if self.octets(&self.path(lab, JOURNAL))?.is_some() {
+            return Ok(self.read(lab)?.map(|record| record.engine));
+        }
+        let path = self.path(lab, SUFFIX);
+        let Some(body) = self.body(&path)? else { return Ok(None) };
+        // It is the first of what a record holds.
+        postcard::take_from_bytes(&body).map(|(engine, _)| Some(engine)).map_err(|_| RecordError::Foreign { path })
     }
 
     /// What the change that is under way, or was interrupted, meant to do.
@@ -175,8 +192,17 @@ impl Records {
     /// # Errors
     /// As [`Records::read`].
     pub fn intents(&self, lab: &LabName) -> Result<Option<Intents>, RecordError> {
+        Ok(self.both(lab)?.1)
+    }
+
+    /// The record that is settled, and what the change that is under way, or was interrupted, meant to do; each file is read once.
+    ///
+    /// # Errors
+    /// As [`Records::read`].
+    pub fn both(&self, lab: &LabName) -> Result<(Option<Record>, Option<Intents>), RecordError> {
         let settled = self.settled(lab)?;
-        self.pending(lab, settled.as_ref())
+        let pending = self.pending(lab, settled.as_ref())?;
+        Ok((settled, pending))
     }
 
     fn pending(&self, lab: &LabName, settled: Option<&Record>) -> Result<Option<Intents>, RecordError> {
@@ -192,13 +218,21 @@ impl Records {
 
     fn settled(&self, lab: &LabName) -> Result<Option<Record>, RecordError> {
         let path = self.path(lab, SUFFIX);
-        let Some(octets) = self.octets(&path)? else { return Ok(None) };
-        let Some(rest) = octets.strip_prefix(MAGIC) else { return Err(RecordError::Foreign { path }) };
-        let Some((hash, body)) = rest.split_at_checked(HASH) else { return Err(RecordError::Damaged { path }) };
+        let Some(body) = self.body(&path)? else { return Ok(None) };
+        postcard::from_bytes(&body).map(Some).map_err(|_| RecordError::Foreign { path })
+    }
+
+    /// What a record's file holds behind its checksum.
+    fn body(&self, path: &Path) -> Result<Option<Vec<u8>>, RecordError> {
+        let (foreign, damaged) =
+            (|| RecordError::Foreign { path: path.to_owned() }, || RecordError::Damaged { path: path.to_owned() });
+        let Some(mut octets) = self.octets(path)? else { return Ok(None) };
+        let rest = octets.strip_prefix(MAGIC).ok_or_else(foreign)?;
+        let (hash, body) = rest.split_at_checked(HASH).ok_or_else(damaged)?;
         if Sha256::digest(body).as_slice() != hash {
-            return Err(RecordError::Damaged { path });
+            return Err(damaged());
         }
-        postcard::from_bytes(body).map(Some).map_err(|_| RecordError::Foreign { path })
+        Ok(Some(octets.split_off(MAGIC.len() + HASH)))
     }
 
     fn octets(&self, path: &Path) -> Result<Option<Vec<u8>>, RecordError> {

@@ -27,6 +27,9 @@ pub use object::{
     PipeDirection, PipeSettings, Place, Placement, Route, Shape, Sysctl, Up,
 };
 
+/// A table that is looked up all the time. What it holds is the author's own: nobody gains by choosing names that meet in it.
+pub type Table<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
+
 /// The sysctl that says how often an IPv6 address is probed for before it may be used.
 pub const DAD_COUNT: &str = "net.inet6.ip6.dad_count";
 
@@ -62,11 +65,11 @@ pub struct Graph {
     pub lab: LabName,
     /// An edge points from what is needed to what needs it.
     graph: DiGraph<(Owner, Object), ()>,
-    index: HashMap<ObjectId, NodeIndex>,
+    index: Table<ObjectId, NodeIndex>,
     /// Creators of interfaces, by the interface's name in the lab jail.
-    makers: HashMap<Name, NodeIndex>,
+    makers: Table<Name, NodeIndex>,
     /// Hook pairs by each of the nodes they join.
-    hooks: HashMap<Name, Vec<NodeIndex>>,
+    hooks: Table<Name, Vec<NodeIndex>>,
     order: Vec<NodeIndex>,
     /// Nodes whose jails another tool runs, with their interfaces' names in the lab jail.
     elsewhere: BTreeMap<NodeName, Vec<Name>>,
@@ -79,9 +82,9 @@ impl Graph {
         Self {
             lab,
             graph: DiGraph::new(),
-            index: HashMap::new(),
-            makers: HashMap::new(),
-            hooks: HashMap::new(),
+            index: Table::default(),
+            makers: Table::default(),
+            hooks: Table::default(),
             order: Vec::new(),
             elsewhere: BTreeMap::new(),
         }
@@ -295,30 +298,30 @@ impl Graph {
 struct Finder<'g> {
     graph: &'g Graph,
     /// Placements by where they put an interface.
-    placed: HashMap<(&'g Place, &'g str), NodeIndex>,
+    placed: Table<(&'g Place, &'g str), NodeIndex>,
     /// Members of each if_bridge.
-    members: HashMap<&'g str, Vec<NodeIndex>>,
+    members: Table<&'g str, Vec<NodeIndex>>,
     /// Ports of each bridge, which is set up after them: Linux takes each port that comes later by itself, and FreeBSD's spanning
     /// tree looks at its ports when the bridge comes up, and then every 15 seconds.
-    ports: HashMap<&'g str, Vec<&'g Name>>,
+    ports: Table<&'g str, Vec<&'g Name>>,
     /// Addresses of each place by subnet.
-    subnets: HashMap<(&'g Place, IpNetwork), Vec<(NodeIndex, &'g Name)>>,
+    subnets: Table<(&'g Place, IpNetwork), Vec<(NodeIndex, &'g Name)>>,
     /// Prefix lengths that occur: IPv4, IPv6.
     lengths: [BTreeSet<u8>; 2],
     /// What the root of each node is made of.
-    roots: HashMap<&'g NodeName, Vec<NodeIndex>>,
+    roots: Table<&'g NodeName, Vec<NodeIndex>>,
 }
 
 impl<'g> Finder<'g> {
     fn new(graph: &'g Graph) -> Self {
         let mut finder = Self {
             graph,
-            placed: HashMap::new(),
-            members: HashMap::new(),
-            ports: HashMap::new(),
-            subnets: HashMap::new(),
+            placed: Table::default(),
+            members: Table::default(),
+            ports: Table::default(),
+            subnets: Table::default(),
             lengths: [BTreeSet::new(), BTreeSet::new()],
-            roots: HashMap::new(),
+            roots: Table::default(),
         };
         for node in graph.graph.node_indices() {
             if let Some(name) = graph.graph[node].1.root_of() {

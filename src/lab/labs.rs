@@ -42,26 +42,23 @@ pub struct Labs<'d> {
 
 /// What is known of a lab before anything is asked of the kernel.
 pub(super) struct Known {
+    lab: LabName,
     /// Its record, if it is of this boot.
     pub(super) record: Option<Record>,
     /// Its record of another boot: of what it says only files can be left.
     history: Option<Record>,
     /// What a change that was interrupted meant to do.
-    intents: Option<Intents>,
+    pub(super) intents: Option<Intents>,
     token: String,
     /// What programs in nodes made counts, too.
     pub(super) strict: bool,
     /// What was wanted, now and then.
     pub(super) graphs: Vec<Arc<Graph>>,
+    /// What was applied last, where that was all of a file.
+    pub(super) applied: Option<Arc<Graph>>,
 }
 
 impl Labs<'_> {
-    /// A record, if it is of this boot; another boot's is history.
-    fn of_this_boot(&mut self, record: Option<Record>) -> Option<Record> {
-        let boot = self.backend.boot_identity();
-        record.filter(|record| record.boot == boot)
-    }
-
     /// What is known of a lab that must have a record.
     pub(super) fn known_lab(&mut self, lab: &LabName) -> Result<Known, LabError> {
         let known = self.known(lab, None)?;
@@ -72,24 +69,50 @@ impl Labs<'_> {
     }
 
     pub(super) fn known(&mut self, lab: &LabName, desired: Option<Arc<Graph>>) -> Result<Known, LabError> {
-        let intents = self.records.intents(lab)?;
-        let read = match &intents {
-            Some(intents) => Some(intents.record.clone()),
-            None => self.records.read(lab)?,
+        let mut known = self.recorded(lab)?;
+        self.recognize(&mut known, desired, false)?;
+        Ok(known)
+    }
+
+    /// What the files say, without what objects are known by.
+    pub(super) fn recorded(&mut self, lab: &LabName) -> Result<Known, LabError> {
+        let (settled, intents) = self.records.both(lab)?;
+        let read = intents.as_ref().map(|intents| intents.record.clone()).or(settled);
+        let boot = self.backend.boot_identity();
+        // Another boot's is history.
+        let (record, history) = match read {
+            Some(record) if record.boot == boot => (Some(record), None),
+            other => (None, other),
         };
-        let record = self.of_this_boot(read.clone());
-        let history = if record.is_none() { read } else { None };
         let token = record.as_ref().map_or_else(|| words::hex(&self.entropy), |record| record.token.clone());
+        let (lab, graphs) = (lab.clone(), Vec::new());
+        Ok(Known { lab, record, history, intents, token, strict: false, graphs, applied: None })
+    }
+
+    /// Adds what objects may be known by: what is wanted now, and what was wanted before; `is_the_same` if what was applied last is what
+    /// is wanted now.
+    pub(super) fn recognize(
+        &mut self,
+        known: &mut Known,
+        desired: Option<Arc<Graph>>,
+        is_the_same: bool,
+    ) -> Result<(), LabError> {
         let mut graphs: Vec<Arc<Graph>> = desired.into_iter().collect();
-        for record in record.iter().chain(&history) {
-            for model in std::iter::once(&record.model).chain(&record.before) {
-                graphs.push(Arc::new(self.backend.graph(model, &mut record.numbering.clone())?));
+        for record in known.record.iter().chain(&known.history) {
+            for (place, model) in std::iter::once(&record.model).chain(&record.before).enumerate() {
+                if place > 0 || !is_the_same {
+                    graphs.push(Arc::new(self.backend.graph(model, &mut record.numbering.clone())?));
+                }
+                if place == 0 && known.record.as_ref().is_some_and(Record::is_whole) {
+                    known.applied = graphs.last().cloned();
+                }
             }
         }
         if graphs.is_empty() {
-            graphs.push(Arc::new(Graph::empty(lab.clone())));
+            graphs.push(Arc::new(Graph::empty(known.lab.clone())));
         }
-        Ok(Known { record, history, intents, token, strict: false, graphs })
+        known.graphs = graphs;
+        Ok(())
     }
 
     /// What the plan of a model must keep to, and what is chosen for it now.
@@ -156,6 +179,10 @@ impl Labs<'_> {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Applied, LabError> {
         let lab = &plan.lab;
+        if plan.is_written_down {
+            let (nodes, links) = (model.nodes.len(), model.links.len());
+            return Ok(Applied { steps: 0, nodes, links, notes: Vec::new() });
+        }
         let mut known = self.known(lab, Some(plan.desired.clone()))?;
         known.strict = plan.strict;
         let previous = known.record.clone();
@@ -193,12 +220,8 @@ impl Labs<'_> {
         }
         // Of a file that was applied in part, objects of what was before may be there for as long as that is so.
         let before = if plan.partial { record.before.clone() } else { Vec::new() };
-        let unchanged =
-            !plan.partial && plan.steps.is_empty() && previous.is_some_and(|previous| previous.says_the_same(&record));
-        if !unchanged {
-            self.backend.keep().map_err(words::not_kept)?;
-            self.records.write(lab, &Record { phase: Phase::Up, before, ..record })?;
-        }
+        self.backend.keep().map_err(words::not_kept)?;
+        self.records.write(lab, &Record { phase: Phase::Up, before, ..record })?;
         Ok(Applied { steps: plan.steps.len(), nodes: model.nodes.len(), links: model.links.len(), notes })
     }
 
@@ -512,8 +535,8 @@ impl Labs<'_> {
 
     /// The engine of a lab that exists, and the model it was made of.
     fn present(&mut self, lab: &LabName) -> Result<(Box<dyn Engine + '_>, Model), LabError> {
-        let record = self.records.read(lab)?;
-        let record = self.of_this_boot(record).ok_or_else(|| words::no_such_lab(lab))?;
+        let (record, boot) = (self.records.read(lab)?, self.backend.boot_identity());
+        let record = record.filter(|record| record.boot == boot).ok_or_else(|| words::no_such_lab(lab))?;
         Ok((self.backend.engine(lab, &record.token), record.model))
     }
 }
@@ -530,7 +553,8 @@ impl Known {
     /// A lab of which nothing is known but what it bears.
     pub(super) fn by_token(lab: &LabName, token: &str) -> Self {
         let graphs = vec![Arc::new(Graph::empty(lab.clone()))];
-        Self { record: None, history: None, intents: None, token: token.to_owned(), strict: false, graphs }
+        let (lab, token) = (lab.clone(), token.to_owned());
+        Self { lab, record: None, history: None, intents: None, token, strict: false, graphs, applied: None }
     }
 
     fn graphs(&self) -> Vec<&Graph> {

@@ -154,8 +154,8 @@ impl Site {
     /// # Errors
     /// `BadState` if its record cannot be read.
     pub fn engine_of(state_dir: &Path, lab: &LabName) -> Result<Option<EngineKind>, LabError> {
-        let record = Records::new(state_dir).read(lab)?;
-        Ok(record.and_then(|record| EngineKind::named(&record.engine)))
+        let engine = Records::new(state_dir).engine(lab)?;
+        Ok(engine.and_then(|engine| EngineKind::named(&engine)))
     }
 
     /// Whose engine this is.

@@ -29,10 +29,11 @@ impl Labs<'_> {
     /// As [`super::Site::plan`].
     pub fn plan_with(&mut self, model: &Model, options: &PlanOptions) -> Result<Plan, LabError> {
         words::refuse_wrong_files(self.backend.check(model))?;
-        let known = self.known(&model.lab, None)?;
+        let mut known = self.recorded(&model.lab)?;
         let mut numbering = self.numbering(model, &known)?;
         let whole = Arc::new(self.backend.graph(model, &mut numbering)?);
-        let mut known = self.known(&model.lab, Some(whole.clone()))?;
+        let is_the_same = known.record.as_ref().is_some_and(|record| record.is_of(model, &numbering));
+        self.recognize(&mut known, Some(whole.clone()), is_the_same)?;
         known.strict = options.strict;
         let (_, before) = self.observe_known(&model.lab, &known)?;
         let others = if known.record.is_some() { &[] } else { &known.graphs[..1] };
@@ -43,11 +44,15 @@ impl Labs<'_> {
         } else {
             whole
         };
-        let applied = self.applied(&known)?;
-        let mut plan = plan::build_since(desired, before, applied.as_ref());
+        let applied = match &known.record {
+            Some(record) if record.is_whole() && !record.stopped.is_empty() => Some(Arc::new(self.running(record)?)),
+            _ => known.applied.clone(),
+        };
+        let mut plan = plan::build_since(desired, before, applied.as_deref());
         if !partial {
             sysctls::restore(&mut plan, known.record.as_ref());
         }
+        plan.is_written_down = is_the_same && !partial && self.says_all(&known, &plan);
         (plan.numbering, plan.strict, plan.partial) = (numbering, options.strict, partial);
         plan.notes.extend(words::shared_files(model, &plan));
         plan.notes.extend(words::not_run(model, self.backend.system()));
@@ -69,12 +74,17 @@ impl Labs<'_> {
         Ok(plan)
     }
 
-    /// What was applied last, where that was all of a file.
-    fn applied(&self, known: &Known) -> Result<Option<Graph>, LabError> {
-        match &known.record {
-            Some(record) if record.phase == Phase::Up && record.before.is_empty() => self.running(record).map(Some),
-            _ => Ok(None),
-        }
+    /// Whether the record says all that it would say when a plan of the same model was carried out.
+    fn says_all(&self, known: &Known, plan: &Plan) -> bool {
+        plan.steps.is_empty()
+            && known.intents.is_none()
+            && known.record.as_ref().is_some_and(|record| {
+                let sysctls = sysctls::first_values(plan, Some(record), known.applied.as_deref());
+                record.is_whole()
+                    && record.engine == self.engine
+                    && record.first_sysctls == sysctls
+                    && record.stopped == plan.stopped
+            })
     }
 
     /// What a lab consists of, without the nodes that somebody stopped.

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::changes::{changes, notes};
-use super::diff::{self, Fate};
-use super::{Plan, Planned, Step, linux};
+use super::diff::{self, Fate, Fates};
+use super::{Change, Plan, Planned, Step, linux};
 use crate::graph::{
     Eiface, Epair, Graph, Hooks, IfBridge, Member, NetgraphKind, Nic, Numbering, Object, ObjectId, PipeSettings, Place,
+    Table,
 };
 
 /// What must happen for a kernel that holds `observed` to hold `desired`.
@@ -21,12 +22,15 @@ pub fn build(desired: Arc<Graph>, before: Arc<Graph>) -> Plan {
 pub fn build_since(desired: Arc<Graph>, before: Arc<Graph>, applied: Option<&Graph>) -> Plan {
     let (wanted, observed) = (&*desired, &*before);
     let fates = diff::fates(wanted, observed);
+    if fates.values().all(|fate| *fate == Fate::Keep) {
+        return plan_of(desired, before, Vec::new(), Vec::new(), Vec::new());
+    }
     let mut builder = Builder {
         desired: wanted,
         observed,
         fates: &fates,
-        joined: HashMap::new(),
-        ends: HashMap::new(),
+        joined: Table::default(),
+        ends: Table::default(),
         floor: 0,
         steps: Vec::new(),
     };
@@ -35,16 +39,28 @@ pub fn build_since(desired: Arc<Graph>, before: Arc<Graph>, applied: Option<&Gra
     let steps = builder.steps;
     let lab_goes = fates.get(&ObjectId::Jail(Place::Lab)) == Some(&Fate::Destroy);
     let steps = if lab_goes { whole_teardown(steps) } else { without_gaps(files_last(steps, &fates)) };
+    let (changes, notes) = (changes(wanted, observed, applied, &fates), notes(observed, &fates));
+    plan_of(desired, before, changes, steps, notes)
+}
+
+fn plan_of(
+    desired: Arc<Graph>,
+    before: Arc<Graph>,
+    changes: Vec<Change>,
+    steps: Vec<Planned>,
+    notes: Vec<String>,
+) -> Plan {
     Plan {
-        lab: wanted.lab.clone(),
-        changes: changes(wanted, observed, applied, &fates),
+        lab: desired.lab.clone(),
+        changes,
         steps,
-        notes: notes(observed, &fates),
+        notes,
         numbering: Numbering::default(),
         desired,
         before,
         strict: false,
         partial: false,
+        is_written_down: false,
         renames: Vec::new(),
         stopped: Vec::new(),
     }
@@ -53,11 +69,11 @@ pub fn build_since(desired: Arc<Graph>, before: Arc<Graph>, applied: Option<&Gra
 struct Builder<'p> {
     desired: &'p Graph,
     observed: &'p Graph,
-    fates: &'p HashMap<ObjectId, Fate>,
+    fates: &'p Fates,
     /// Hook pairs that their node was, or is to be, made with.
-    joined: HashMap<ObjectId, ()>,
+    joined: Table<ObjectId, ()>,
     /// In which stage and by whom an object's last step is done.
-    ends: HashMap<ObjectId, (usize, Place)>,
+    ends: Table<ObjectId, (usize, Place)>,
     /// The first stage that is free.
     floor: usize,
     steps: Vec<Planned>,
@@ -344,7 +360,7 @@ fn without_gaps(mut steps: Vec<Planned>) -> Vec<Planned> {
 }
 
 /// What a node wrote into its own files cannot be brought back: they go when everything else has been done.
-fn files_last(steps: Vec<Planned>, fates: &HashMap<ObjectId, Fate>) -> Vec<Planned> {
+fn files_last(steps: Vec<Planned>, fates: &Fates) -> Vec<Planned> {
     let is_lost = |step: &Step| {
         let id = match step {
             Step::RemoveFolder(folder) => ObjectId::Folder(folder.path.clone()),

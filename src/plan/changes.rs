@@ -3,17 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::build::default_of;
-use super::diff::{self, Attribute, Fate};
+use super::diff::{self, Attribute, Fate, Fates};
 use super::{Action, Cause, Change, words};
 use crate::graph::{Address, Graph, Object, ObjectId, Owner, Place, Sysctl};
 
 /// What the plan says, in the order of the graphs.
-pub(super) fn changes(
-    desired: &Graph,
-    observed: &Graph,
-    applied: Option<&Graph>,
-    fates: &HashMap<ObjectId, Fate>,
-) -> Vec<Change> {
+pub(super) fn changes(desired: &Graph, observed: &Graph, applied: Option<&Graph>, fates: &Fates) -> Vec<Change> {
     let drifted = applied.map(|applied| diff::drifted(desired, observed, applied, fates)).unwrap_or_default();
     let caused = |id: &ObjectId, change: Change| {
         if drifted.contains(id) { Change { cause: Cause::Drift, ..change } } else { change }
@@ -51,7 +46,7 @@ pub(super) fn changes(
 fn address_changes<'g>(
     desired: &'g Graph,
     observed: &'g Graph,
-    fates: &HashMap<ObjectId, Fate>,
+    fates: &Fates,
 ) -> HashMap<ObjectId, (&'g Address, &'g Address)> {
     let with = |graph: &'g Graph, fate: Fate| {
         let mut found: BTreeMap<(&Place, &str, bool), Vec<&Address>> = BTreeMap::new();
@@ -91,7 +86,7 @@ fn readdressed(desired: &Graph, old: &Address, new: &Address) -> Change {
 }
 
 /// A sysctl does not go. What it goes back to is known for some of a jail's own; the host's are restored by the record.
-fn stays_as_it_is(object: &Object, fates: &HashMap<ObjectId, Fate>) -> bool {
+fn stays_as_it_is(object: &Object, fates: &Fates) -> bool {
     let Object::Sysctl(sysctl) = object else { return false };
     let jail_goes = fates.get(&ObjectId::Jail(sysctl.place.clone())) == Some(&Fate::Destroy);
     sysctl.place == Place::Host || !jail_goes && default_of(&sysctl.name).is_none_or(|value| value == sysctl.value)
@@ -104,7 +99,7 @@ pub fn unknown_first_value(Sysctl { place, name, value }: &Sysctl) -> String {
 }
 
 /// Sysctls that the file no longer sets and that stay, because nobody knows what they were.
-pub(super) fn notes(observed: &Graph, fates: &HashMap<ObjectId, Fate>) -> Vec<String> {
+pub(super) fn notes(observed: &Graph, fates: &Fates) -> Vec<String> {
     let stays = |object: &Object| match object {
         Object::Sysctl(sysctl) if sysctl.place != Place::Host && default_of(&sysctl.name).is_none() => {
             let going = fates.get(&object.id()) == Some(&Fate::Destroy) && stays_as_it_is(object, fates);
@@ -116,7 +111,7 @@ pub(super) fn notes(observed: &Graph, fates: &HashMap<ObjectId, Fate>) -> Vec<St
 }
 
 /// Giving an interface to its node and setting it up belong to making it: said only when they happen alone.
-fn follows_from_another(object: &Object, graph: &Graph, fates: &HashMap<ObjectId, Fate>, action: &Action) -> bool {
+fn follows_from_another(object: &Object, graph: &Graph, fates: &Fates, action: &Action) -> bool {
     if !matches!(object, Object::Up(_) | Object::Placement(_)) {
         return false;
     }

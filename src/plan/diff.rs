@@ -1,9 +1,9 @@
 //! Desired against observed: what becomes of each object, and because of which attribute.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use super::{linux, words};
-use crate::graph::{Graph, Linux, Nic, Object, ObjectId, PipeSettings, Place};
+use crate::graph::{Graph, Linux, Nic, Object, ObjectId, PipeSettings, Place, Table};
 
 /// What becomes of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,33 +43,39 @@ impl Attribute {
     }
 }
 
+/// What becomes of each object.
+pub(super) type Fates = Table<ObjectId, Fate>;
+
 /// Decides about every object of both graphs.
-pub(super) fn fates(desired: &Graph, observed: &Graph) -> HashMap<ObjectId, Fate> {
-    let mut fates = HashMap::with_capacity(desired.len());
+pub(super) fn fates(desired: &Graph, observed: &Graph) -> Fates {
+    let mut fates = Fates::with_capacity_and_hasher(desired.len(), Default::default());
+    for object in observed.in_order() {
+        let id = object.id();
+        if desired.get(&id).is_none() {
+            fates.insert(id, Fate::Destroy);
+        }
+    }
+    // As long as nothing goes and nothing is new, nothing can be forced to follow it: in a large lab of which little changes that is so
+    // of nearly everything.
+    let mut is_forced = !fates.is_empty();
     for object in desired.in_order() {
         let id = object.id();
         let fate = match observed.get(&id) {
             None => Fate::Create,
-            Some(old) => match forced(object, desired, observed, &fates) {
+            Some(old) => match is_forced.then(|| forced(object, desired, observed, &fates)).flatten() {
                 Some(attribute) => Fate::Replace(vec![attribute]),
+                None if old == object => Fate::Keep,
                 None => compare((observed, old), (desired, object)),
             },
         };
+        is_forced |= matches!(fate, Fate::Create | Fate::Replace(_));
         fates.insert(id, fate);
-    }
-    for object in observed.in_order() {
-        fates.entry(object.id()).or_insert(Fate::Destroy);
     }
     fates
 }
 
 /// Objects that are not as they are wanted although what is wanted was applied before: somebody else changed them.
-pub(super) fn drifted(
-    desired: &Graph,
-    observed: &Graph,
-    applied: &Graph,
-    fates: &HashMap<ObjectId, Fate>,
-) -> HashSet<ObjectId> {
+pub(super) fn drifted(desired: &Graph, observed: &Graph, applied: &Graph, fates: &Fates) -> HashSet<ObjectId> {
     let mut drifted = HashSet::new();
     for object in desired.in_order() {
         let id = object.id();
@@ -92,7 +98,7 @@ pub(super) fn drifted(
 }
 
 /// An object does not outlive what it needs: whether something that it rests on is made anew.
-fn forced(object: &Object, desired: &Graph, observed: &Graph, fates: &HashMap<ObjectId, Fate>) -> Option<Attribute> {
+fn forced(object: &Object, desired: &Graph, observed: &Graph, fates: &Fates) -> Option<Attribute> {
     let id = object.id();
     let replaced = desired
         .needs(&id)
@@ -111,7 +117,7 @@ fn forced(object: &Object, desired: &Graph, observed: &Graph, fates: &HashMap<Ob
 }
 
 /// The address that a route is to rest on, if all that it is to rest on is yet to be made: what it rests on now is none of ours, or goes.
-fn displaced<'g>(object: &Object, desired: &'g Graph, fates: &HashMap<ObjectId, Fate>) -> Option<&'g Object> {
+fn displaced<'g>(object: &Object, desired: &'g Graph, fates: &Fates) -> Option<&'g Object> {
     let Object::Route(_) = object else { return None };
     let id = object.id();
     let addresses = || desired.needs(&id).filter(|needed| matches!(needed, Object::Address(_)));
@@ -245,7 +251,7 @@ impl Attributes {
 }
 
 /// Where an interface can be configured while its maker's turn has come: at its place if it stays there, else in the lab jail.
-pub(super) fn whereabouts(nic: &Nic, observed: &Graph, fates: &HashMap<ObjectId, Fate>) -> (Place, crate::graph::Name) {
+pub(super) fn whereabouts(nic: &Nic, observed: &Graph, fates: &Fates) -> (Place, crate::graph::Name) {
     let id = ObjectId::Placement(nic.name.clone());
     match (observed.get(&id), fates.get(&id)) {
         (Some(Object::Placement(placement)), Some(Fate::Keep | Fate::Change(_))) => {

@@ -52,6 +52,8 @@ pub struct Plan {
     pub strict: bool,
     /// It is about some nodes alone: what else the file says is not done.
     pub partial: bool,
+    /// The record of the lab says already all that it would say when this plan was carried out.
+    pub is_written_down: bool,
     /// Nodes that are called something else than before, and what.
     pub renames: Vec<(NodeName, NodeName)>,
     /// Nodes that somebody stopped and that do not run when it is done, either.

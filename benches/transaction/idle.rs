@@ -1,0 +1,89 @@
+//! An `up` that finds nothing to do, against the dumps that it needs: on the kernel of this machine and on the simulator, in turns.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cellblock::engine::files::Disk;
+use cellblock::engine::freebsd::{Machine, Settings};
+use cellblock::lab::ApplyOptions;
+use cellblock::sim::{Kernel, SimDoors};
+
+use super::scale::{Recipe, topology};
+use super::subject::{self, model_of};
+use super::{Outcome, aim, load, median, timed};
+
+/// How many times the dumps it may take.
+const MOST: f64 = 2.0;
+
+/// On the simulator, without processes: from the text of the file to the end of `up`.
+pub fn simulated(nodes: usize, rounds: usize) -> Outcome {
+    let recipe =
+        Recipe { nodes, only_routers: false, links: nodes * 2, routing: "none", dual_stack: false, all_pairs: false };
+    let text = topology(&recipe);
+    let folder = tempfile::tempdir()?;
+    let records = subject::records(folder.path(), Arc::new(Disk));
+    let mut machine = Machine {
+        doors: SimDoors::new(Kernel::boot(1)),
+        settings: Settings { load_modules: true, ..Settings::default() },
+    };
+    let model = model_of(&text)?;
+    let mut labs = subject::labs(&mut machine, &records, "sim");
+    let plan = labs.plan(&model)?;
+    labs.apply(&plan, &model, &ApplyOptions::default(), &mut |_| {})?;
+    let graph = subject::graph(&machine, &model, &plan.numbering)?;
+    let (mut dumps, mut ups) = (Vec::new(), Vec::new());
+    for _ in 0..rounds {
+        dumps.push(timed(|| subject::dump(&mut machine, &records, &graph))?.1);
+        let ((), span) = timed(|| {
+            let model = model_of(&text)?;
+            let mut labs = subject::labs(&mut machine, &records, "sim");
+            let plan = labs.plan(&model)?;
+            assert!(plan.is_empty(), "nothing is to be done");
+            labs.apply(&plan, &model, &ApplyOptions::default(), &mut |_| {})?;
+            Ok(())
+        })?;
+        ups.push(span);
+    }
+    println!("`up` with nothing to do, {nodes} nodes and {} links, simulator; milliseconds, {}", nodes * 2, load());
+    report("", &dumps, &ups);
+    println!();
+    Ok(())
+}
+
+fn report(what: &str, dumps: &[Duration], ups: &[Duration]) {
+    let (dumps, up) = (median(dumps), median(ups));
+    println!("{what:<6} dumps {dumps:>8.1}   up {up:>8.1}   x{:.2}   {}", up / dumps, aim(up / dumps, MOST, ""));
+}
+
+#[cfg(target_os = "linux")]
+pub use on_linux::linux;
+
+#[cfg(target_os = "linux")]
+mod on_linux {
+    use super::super::linux::{Ready, Spent};
+    use super::super::shape::Shape;
+    use super::super::{Outcome, load};
+    use super::report;
+
+    /// On the kernel of this machine: the program, and dumps that nobody reads by a thread that does nothing else.
+    pub fn linux(ready: &Ready, nodes: u32, rounds: usize) -> Outcome {
+        for shape in [Shape::Star, Shape::Ring] {
+            let lab = ready.up(shape, nodes)?;
+            let (mut dumps, mut ups): (Vec<Spent>, Vec<Spent>) = (Vec::new(), Vec::new());
+            for _ in 0..rounds {
+                dumps.push(lab.dump()?);
+                let (said, spent) = lab.up_again()?;
+                assert!(said.contains("nothing to change"), "{said}");
+                ups.push(spent);
+            }
+            println!("`up` with nothing to do, {} of {nodes} nodes, Linux; milliseconds, {}", shape.word(), load());
+            for (what, figure) in [("wall", Spent::wall as fn(&Spent) -> _), ("cpu", Spent::processor)] {
+                let [dumps, ups] = [&dumps, &ups].map(|spent| spent.iter().map(figure).collect::<Vec<_>>());
+                report(what, &dumps, &ups);
+            }
+            lab.down()?;
+            println!();
+        }
+        Ok(())
+    }
+}

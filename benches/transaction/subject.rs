@@ -1,0 +1,47 @@
+//! A lab that is measured: its model, and what of it a kernel and the records hold.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use cellblock::engine::files::StateFiles;
+use cellblock::engine::{Backend, Records};
+use cellblock::graph::{Graph, Numbering};
+use cellblock::lab::Labs;
+use cellblock::model::{self, Model};
+use cellblock::plan::{Observed, Scope};
+use cellblock::topology::{self, DiskReader, Input, LoadOptions};
+
+use super::Outcome;
+
+/// What the tokens of labs are made of.
+const ENTROPY: [u8; 16] = [7; 16];
+
+/// The model of a file.
+pub fn model_of(text: &str) -> Outcome<Model> {
+    let input = Input::Bytes { name: "generated".into(), bytes: text.as_bytes().to_vec() };
+    let loaded = topology::load(input, &LoadOptions::default(), &DiskReader);
+    let draft = loaded.draft.ok_or_else(|| format!("{:?}", loaded.diagnostics))?;
+    Ok(model::resolve(draft).map_err(|findings| format!("{findings:?}"))?.0)
+}
+
+/// The labs of a kernel, with records behind a door.
+pub fn labs<'a>(backend: &'a mut dyn Backend, records: &'a Records, engine: &'static str) -> Labs<'a> {
+    Labs { backend, records, engine, entropy: ENTROPY }
+}
+
+/// Records in a directory, through a door.
+pub fn records(state_dir: &Path, files: Arc<dyn StateFiles>) -> Records {
+    Records::through(state_dir, files)
+}
+
+/// The dumps of a lab by themselves: what the kernel holds of what the model wants.
+pub fn dump(backend: &mut dyn Backend, records: &Records, graph: &Graph) -> Outcome<Observed> {
+    let record = records.read(&graph.lab)?.ok_or("the lab has no record")?;
+    let observed = backend.engine(&graph.lab, &record.token).observe(&Scope::of(&[graph]));
+    Ok(observed.map_err(|error| error.to_string())?)
+}
+
+/// What the model wants of the kernel.
+pub fn graph(backend: &dyn Backend, model: &Model, numbering: &Numbering) -> Outcome<Graph> {
+    Ok(backend.graph(model, &mut numbering.clone())?)
+}
