@@ -44,6 +44,7 @@ fn main() -> ExitCode {
             Trial::test("what_daemons_make_in_nodes_is_left_alone", daemons),
             Trial::test("gc_takes_away_a_lab_that_no_record_knows_and_nothing_that_looks_like_it", strays),
             Trial::test("nodes_that_were_stopped_are_no_drift_and_sysctls_get_their_first_values_back", stopped),
+            Trial::test("a_large_lab_is_out_of_sight_when_down_returns", large),
         ]
     })
 }
@@ -292,4 +293,38 @@ fn strays() -> Result<(), Failed> {
     run_ip(&["netns", "del", "demo.rr"]);
     std::fs::remove_dir_all("/run/cellblock")?;
     Ok(())
+}
+
+/// What is left behind to set a large bridge down keeps no name and no mount, and ends.
+fn large() -> Result<(), Failed> {
+    let before = machine();
+    let sandbox = sandbox();
+    sandbox.write(
+        "wide.yaml",
+        "version: 1\nname: wide\naddressing: { lan: { ipv4: 10.0.0.0/16, prefix: 16 } }\ntopology:\n  nodes:\n    s: { kind: \
+         switch, pool: lan }\n    \"h${n}\": { kind: host, each: { n: 1..420 } }\n  links:\n    - { each: { n: 1..420 }, endpoints: [ \
+         \"h${n}:eth0\", s ] }\n",
+    );
+    sandbox.run(&["up", "wide.yaml"]).expect(0);
+    sandbox.run(&["down", "wide"]).expect(0);
+    assert_same(&machine(), &before, "down");
+    // The same name is free at once.
+    sandbox.run(&["up", "wide.yaml"]).expect(0);
+    assert!(
+        sandbox.run(&["plan", "wide.yaml"]).expect(0).out.contains("Plan: 0 to add, 0 to change, 0 to replace"),
+        "the second plan is empty"
+    );
+    sandbox.run(&["down", "--wait", "wide"]).expect(0);
+    assert_same(&machine(), &before, "down --wait");
+    while is_there("cellblock-ends") {
+        std::thread::yield_now();
+    }
+    Ok(())
+}
+
+/// Whether a process of that name has not ended.
+fn is_there(name: &str) -> bool {
+    let all = std::fs::read_dir("/proc").unwrap().filter_map(|entry| Some(entry.ok()?.path().join("stat")));
+    let mut texts = all.filter_map(|path| std::fs::read_to_string(path).ok());
+    texts.any(|text| text.contains(&format!("({name}) ")) && !text.contains(") Z "))
 }

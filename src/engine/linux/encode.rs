@@ -279,7 +279,7 @@ impl<K: Kernel> Engineer<'_, K> {
         Ok(Encoded { object, call, messages, follow: Vec::new(), removal })
     }
 
-    /// Sets every bridge of the lab down.
+    /// Sets every bridge of the lab down, or has that done before its namespaces go.
     pub(super) fn bridges_down(&mut self) -> Result<(), EngineError> {
         let is_bridge = |kind: &Option<String>| kind.as_deref() == Some("bridge");
         let links = match self.links_of_kind(&Place::Lab, "bridge") {
@@ -293,6 +293,9 @@ impl<K: Kernel> Engineer<'_, K> {
             .filter(|link| is_bridge(&link.kind))
             .map(|link| one(|links| links.set_up(link.index, false)))
             .collect();
+        if messages.is_empty() || self.kernel.leave_behind(&self.lab, &messages.concat())? {
+            return Ok(());
+        }
         self.command(&Place::Lab, "bridges", &messages)
     }
 }

@@ -90,6 +90,11 @@ impl<K: Kernel> Kernel for FaultyKernel<K> {
         self.inner.remove(lab, place)
     }
 
+    fn leave_behind(&mut self, lab: &LabName, messages: &[u8]) -> Result<bool, EngineError> {
+        self.step(lab, "fork")?;
+        self.inner.leave_behind(lab, messages)
+    }
+
     fn remove_lab(&mut self, lab: &LabName) -> Result<(), EngineError> {
         self.step(lab, "umount")?;
         self.inner.remove_lab(lab)
@@ -125,6 +130,12 @@ impl<K: Kernel> Kernel for FaultyKernel<K> {
             buffer[6..8].copy_from_slice(&(flags | NLM_F_DUMP_INTR).to_ne_bytes());
         }
         Ok(())
+    }
+
+    fn hold(&mut self, lab: &LabName, places: &[&Place]) {
+        if self.faults.is_alive() {
+            self.inner.hold(lab, places);
+        }
     }
 
     fn room(&self) -> usize {

@@ -141,6 +141,13 @@ pub trait Kernel: fmt::Debug {
     /// What the system refuses; one that is not there is no error.
     fn remove(&mut self, lab: &LabName, place: &Place) -> Result<(), EngineError>;
 
+    /// Has somebody else send messages in a lab's own namespace and keep all its namespaces until that is done, whatever becomes of
+    /// their names and of us; `false` where it is not worth the trouble, or somebody waits for it anyhow.
+    ///
+    /// # Errors
+    /// What the system refuses.
+    fn leave_behind(&mut self, lab: &LabName, messages: &[u8]) -> Result<bool, EngineError>;
+
     /// Takes the lab's directory away with every namespace and name.
     ///
     /// # Errors
@@ -170,6 +177,9 @@ pub trait Kernel: fmt::Debug {
     /// # Errors
     /// There is none.
     fn descriptor(&mut self, lab: &LabName, place: &Place) -> Result<i32, EngineError>;
+
+    /// Opens namespaces that are about to be looked at, which is faster for many at once. What cannot be opened is told when it is used.
+    fn hold(&mut self, lab: &LabName, places: &[&Place]);
 
     /// How many namespaces may be held open at once: each takes descriptors, of which a process has a limited number.
     fn room(&self) -> usize;

@@ -23,6 +23,9 @@ const MAIN: u32 = 254;
 /// `RTPROT_BOOT`: what a person adds without saying who.
 const RTPROT_BOOT: u8 = 3;
 
+/// Namespaces that are opened at once to be looked at.
+const AT_ONCE: usize = 256;
+
 impl<K: Kernel> Engineer<'_, K> {
     pub(super) fn look(&mut self, scope: &Scope) -> Result<Observed, EngineError> {
         let mut observed = Observed::default();
@@ -53,11 +56,17 @@ impl<K: Kernel> Engineer<'_, K> {
     }
 
     fn see_all(&mut self, observed: &mut Observed, scope: &Scope) -> Result<(), EngineError> {
-        for (place, inode) in self.kernel.namespaces(&self.lab)? {
-            self.see(observed, scope, &place)?;
-            observed.namespaces.insert(place.clone(), ObservedNamespace { inode });
-            // A thousand descriptors and sockets are not needed at once.
-            self.kernel.release(&self.lab, &place);
+        let namespaces: Vec<(Place, u64)> = self.kernel.namespaces(&self.lab)?.into_iter().collect();
+        for some in namespaces.chunks(AT_ONCE.min(self.kernel.room() / 4).max(1)) {
+            self.kernel.make_room();
+            let places: Vec<&Place> = some.iter().map(|(place, _)| place).collect();
+            self.kernel.hold(&self.lab, &places);
+            for (place, inode) in some {
+                self.see(observed, scope, place)?;
+                observed.namespaces.insert(place.clone(), ObservedNamespace { inode: *inode });
+                // A thousand descriptors and sockets are not needed at once.
+                self.kernel.release(&self.lab, place);
+            }
         }
         Ok(())
     }

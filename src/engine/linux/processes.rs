@@ -20,6 +20,9 @@ impl<K: Kernel> Engineer<'_, K> {
     /// SIGTERM, a while to come to an end, SIGKILL; with the first process of a node the kernel ends what is left in it.
     pub(super) fn end(&mut self, places: &[Place], ending: &Ending) -> Result<(), EngineError> {
         let busy = self.kernel.processes(&self.lab, places)?;
+        if busy.is_empty() {
+            return Ok(());
+        }
         for process in busy.iter().filter(|process| !process.keeper) {
             self.kernel.signal(process, SIGTERM)?;
         }

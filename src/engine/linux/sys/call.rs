@@ -399,6 +399,49 @@ pub(super) fn fork_holder(
     })
 }
 
+/// open_tree(2): copies of a mount and of all mounts below it that are nowhere; they go when this is closed.
+pub(super) fn copy_mounts(at: &CStr) -> io::Result<OwnedFd> {
+    /// `OPEN_TREE_CLONE` (include/uapi/linux/mount.h) and `AT_RECURSIVE`.
+    const FLAGS: libc::c_int = 1 | libc::O_CLOEXEC | 0x8000;
+    // SAFETY: the string ends with NUL and lives through the call, which only reads it.
+    let tree = unsafe { libc::syscall(libc::SYS_open_tree, libc::AT_FDCWD, at.as_ptr(), FLAGS) };
+    let tree = check(libc::c_int::try_from(tree).unwrap_or(-1))?;
+    // SAFETY: the call gave a new descriptor, which nobody else owns.
+    Ok(unsafe { OwnedFd::from_raw_fd(tree) })
+}
+
+/// fork(2) of a process that is nobody's child, has nothing of ours open but these two, sends a datagram on the one, closes both and
+/// ends. When this returns it has let go of everything else.
+pub(super) fn leave_behind(socket: BorrowedFd<'_>, message: &[u8], held: BorrowedFd<'_>) -> io::Result<()> {
+    let (ready, go) = io::pipe()?;
+    // SAFETY: the child and its child make system calls only, allocate nothing, take no lock, and never return from here.
+    let child = check(unsafe {
+        let child = libc::fork();
+        if child == 0 {
+            if libc::fork() != 0 {
+                libc::_exit(0);
+            }
+            libc::setsid();
+            libc::prctl(libc::PR_SET_NAME, c"cellblock-ends".as_ptr());
+            // Beyond the first three, so that none is closed before it is copied.
+            let socket = libc::fcntl(socket.as_raw_fd(), libc::F_DUPFD, 3);
+            let held = libc::fcntl(held.as_raw_fd(), libc::F_DUPFD, 3);
+            let placed = libc::dup2(socket, 0) == 0 && libc::dup2(held, 1) == 1;
+            if placed && libc::syscall(libc::SYS_close_range, 2, libc::c_uint::MAX, 0) == 0 {
+                libc::chdir(c"/".as_ptr());
+                // There is nobody to tell how it went: without it the kernel has more to do, and does that.
+                libc::send(0, message.as_ptr().cast(), message.len(), 0);
+            }
+            libc::_exit(0);
+        }
+        child
+    })?;
+    drop(go);
+    wait(child)?;
+    // Ends when the last process that was forked here has closed its end.
+    io::copy(&mut &ready, &mut io::sink()).map(drop)
+}
+
 /// pidfd_open(2): a process, whatever its number means later.
 pub(super) fn open_process(process: libc::pid_t) -> io::Result<OwnedFd> {
     // SAFETY: takes no memory of ours.

@@ -92,6 +92,30 @@ pub(super) fn mounted(lab: &LabName) -> io::Result<Option<Result<String, String>
     Ok(source.map(|source| source.strip_prefix(SOURCE).map(str::to_owned).ok_or(source)))
 }
 
+/// The file system that is on a lab's directory now, if there is such a directory: as long as it is open the kernel gives its number to
+/// no other.
+pub(super) fn file_system(lab: &LabName) -> io::Result<Option<FileSystem>> {
+    match File::open(self::lab(lab)) {
+        Ok(folder) => Ok(Some(FileSystem { device: folder.metadata()?.dev(), _open: folder })),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// A file system that is held.
+#[derive(Debug)]
+pub(super) struct FileSystem {
+    device: u64,
+    _open: File,
+}
+
+impl FileSystem {
+    /// Whether it is still what is on the lab's directory.
+    pub(super) fn is_on(&self, lab: &LabName) -> bool {
+        fs::metadata(self::lab(lab)).is_ok_and(|about| about.dev() == self.device)
+    }
+}
+
 /// What is mounted on a directory, in the words of who mounted it; the last one is on top.
 pub(super) fn source_of(folder: &Path) -> io::Result<Option<String>> {
     let table = fs::read_to_string("/proc/thread-self/mountinfo")?;
@@ -252,10 +276,19 @@ pub(super) fn open(at: &Path) -> io::Result<Option<File>> {
 
 /// The namespaces of a lab and the kernel's numbers for them.
 pub(super) fn list(lab: &LabName) -> io::Result<BTreeMap<Place, u64>> {
+    numbers(lab, &places(lab)?)
+}
+
+/// The kernel's numbers for the namespaces of these places, where there are any. All namespaces are in one file system of the kernel's.
+pub(super) fn numbers(lab: &LabName, places: &[Place]) -> io::Result<BTreeMap<Place, u64>> {
+    let device = fs::metadata("/proc/thread-self/ns/net")?.dev();
     let mut found = BTreeMap::new();
-    for place in places(lab)? {
-        if let Some(file) = open(&of(lab, &place))? {
-            found.insert(place, file.metadata()?.ino());
+    for place in places {
+        match fs::metadata(of(lab, place)) {
+            Ok(about) if about.dev() == device => drop(found.insert(place.clone(), about.ino())),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
         }
     }
     Ok(found)

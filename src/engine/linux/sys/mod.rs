@@ -8,6 +8,7 @@ mod execute;
 mod features;
 mod folder;
 mod groups;
+mod held;
 mod holder;
 mod inside;
 mod node;
@@ -29,6 +30,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use self::features::Features;
+use self::held::Held;
 use self::processes::Places;
 use super::Machine;
 use super::errno::refused;
@@ -54,7 +56,7 @@ pub fn open(state_dir: &Path) -> Result<Box<dyn Backend>, Unusable> {
 /// # Errors
 /// What keeps labs from being made here.
 pub fn kernel(state_dir: &Path) -> Result<impl Kernel + use<>, Unusable> {
-    let way = way()?;
+    let (way, scratch) = way::try_it()?;
     let limits = call::raise_descriptor_limit();
     let now = limits.map_or(LEAST_LIMIT, |(_, now)| usize::try_from(now.rlim_cur).unwrap_or(usize::MAX));
     Ok(Namespaces {
@@ -63,10 +65,13 @@ pub fn kernel(state_dir: &Path) -> Result<impl Kernel + use<>, Unusable> {
         user: call::user(),
         entered: None,
         held: BTreeMap::new(),
+        seen: None,
+        boot: None,
         room: now.saturating_sub(SPARE) / 2,
         echoes: Vec::new(),
+        is_awaited: false,
         began: Instant::now(),
-        features: Features::default(),
+        features: scratch.map_or_else(Features::default, Features::within),
         limit: limits.map(|(before, _)| before),
     })
 }
@@ -97,59 +102,36 @@ const SPARE: usize = 64;
 struct Namespaces {
     way: Way,
     state_dir: PathBuf,
+    /// The kernel's word for this boot, once it was asked for.
+    boot: Option<String>,
     /// Who we were when we began.
     user: u32,
     /// The lab without privilege whose namespaces this process is in.
     entered: Option<LabName>,
     held: BTreeMap<(LabName, Place), Held>,
+    /// The lab whose token was read last, and what was mounted there then.
+    seen: Option<(LabName, folder::FileSystem, String)>,
     /// How many of them there may be.
     room: usize,
     echoes: Vec<OwnedFd>,
+    /// Somebody is going to wait until everything has gone.
+    is_awaited: bool,
     began: Instant,
     features: Features,
     /// The limit of descriptors that programs are to have.
     limit: Option<libc::rlimit>,
 }
 
-/// A namespace that is open, and a netlink socket in it.
-#[derive(Debug)]
-struct Held {
-    namespace: OwnedFd,
-    netlink: OwnedFd,
-}
-
-impl Namespaces {
-    fn held(&mut self, lab: &LabName, place: &Place) -> Result<&Held, EngineError> {
-        let key = (lab.clone(), place.clone());
-        if !self.held.contains_key(&key) {
-            let namespace = open_namespace(lab, place)?;
-            let netlink = inside::within(namespace.as_fd(), || netlink_socket(libc::NETLINK_ROUTE))
-                .map_err(|error| no(place, "socket", &error))?;
-            self.held.insert(key.clone(), Held { namespace: namespace.into(), netlink });
-        }
-        self.held.get(&key).ok_or_else(|| no(place, "open", &io::ErrorKind::NotFound.into()))
-    }
-
-    fn within<T: Send>(
-        &mut self,
-        lab: &LabName,
-        place: &Place,
-        call: &str,
-        work: impl FnOnce() -> io::Result<T> + Send,
-    ) -> Result<T, EngineError> {
-        let namespace = open_namespace(lab, place)?;
-        inside::within(namespace.as_fd(), work).map_err(|error| no(place, call, &error))
-    }
-}
-
 impl Namespaces {
     /// Places of a lab by what tells their processes; those without a namespace have none.
     fn places(&self, lab: &LabName, places: &[Place]) -> Result<Places, EngineError> {
+        let asked: Vec<Place> = places.iter().filter(|place| **place != Place::Host).cloned().collect();
+        let numbers = folder::numbers(lab, &asked).map_err(|error| no(lab, "stat", &error))?;
+        let had_keepers = node::had_keepers(lab);
         let mut found = Places::default();
-        for place in places.iter().filter(|place| **place != Place::Host) {
-            if let Ok(namespace) = open_namespace(lab, place) {
-                found.add(lab, place, &namespace).map_err(|error| no(place, "stat", &error))?;
-            }
+        for (place, number) in &numbers {
+            let keeper = if had_keepers { node::keeper(lab, place) } else { Ok(None) };
+            found.add(place, *number, keeper.map_err(|error| no(place, "read", &error))?);
         }
         Ok(found)
     }
@@ -255,8 +237,8 @@ impl Settling for settle::Sentinels {
 
 impl Kernel for Namespaces {
     fn boot_identity(&mut self) -> String {
-        let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-        id.trim().to_owned()
+        let ask = || std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned();
+        self.boot.get_or_insert_with(ask).clone()
     }
 
     fn now(&mut self) -> Duration {
@@ -279,16 +261,7 @@ impl Kernel for Namespaces {
         if !self.approach(lab)? {
             return Ok(None);
         }
-        match folder::mounted(lab) {
-            Ok(None) => Ok(None),
-            Ok(Some(Ok(token))) => Ok(Some(token)),
-            Ok(Some(Err(source))) => {
-                let at = folder::lab(lab).display().to_string();
-                let message = format!("`{source}` is mounted on `{at}`, and it is not ours");
-                Err(EngineError::strange(at, "mount", message).hint("choose another `name`, or unmount it"))
-            }
-            Err(error) => Err(no("/proc/thread-self/mountinfo", "read", &error)),
-        }
+        self.read_token(lab)
     }
 
     fn create(&mut self, lab: &LabName, token: &str, places: &[&Place]) -> Vec<Result<(), EngineError>> {
@@ -330,12 +303,22 @@ impl Kernel for Namespaces {
         dropped
     }
 
+    fn leave_behind(&mut self, lab: &LabName, messages: &[u8]) -> Result<bool, EngineError> {
+        self.have_sent(lab, messages)
+    }
+
     fn remove_lab(&mut self, lab: &LabName) -> Result<(), EngineError> {
         self.held.retain(|(own, _), _| own != lab);
+        self.seen = None;
         let locked = lock(lab)?;
-        if processes::is_anybody_elsewhere().map_err(|error| no("/proc", "read", &error))? {
-            let places: Vec<Place> = self.namespaces(lab)?.into_keys().collect();
-            self.places(lab, &places)?.kill().map_err(|error| no(lab, "kill", &error))?;
+        let failed = |error: io::Error| no("/proc", "read", &error);
+        let everybody = processes::everybody().map_err(failed)?;
+        if processes::is_anybody_elsewhere(&everybody).map_err(failed)? {
+            let places = folder::places(lab).map_err(|error| no(folder::lab(lab).display(), "readdir", &error))?;
+            let places = self.places(lab, &places)?;
+            if places.is_kept() || !places.among(&everybody).is_empty() {
+                places.kill().map_err(|error| no(lab, "kill", &error))?;
+            }
         }
         let grouped = groups::list(lab).map_err(|error| no(lab, "read", &error))?;
         for place in grouped.keys() {
@@ -346,6 +329,7 @@ impl Kernel for Namespaces {
     }
 
     fn forget(&mut self, lab: &LabName, token: &str) -> Result<(), EngineError> {
+        self.seen = None;
         self.leave(lab)?;
         if matches!(self.way, Way::Direct) {
             folder::sweep(lab, token).map_err(|error| no(folder::lab(lab).display(), "rmdir", &error))?;
@@ -363,6 +347,10 @@ impl Kernel for Namespaces {
 
     fn descriptor(&mut self, lab: &LabName, place: &Place) -> Result<i32, EngineError> {
         Ok(self.held(lab, place)?.namespace.as_raw_fd())
+    }
+
+    fn hold(&mut self, lab: &LabName, places: &[&Place]) {
+        self.open_all(lab, places);
     }
 
     fn room(&self) -> usize {
@@ -426,6 +414,7 @@ impl Kernel for Namespaces {
         if !self.approach(lab)? {
             return Ok(None);
         }
+        self.is_awaited = true;
         let posted = settle::Sentinels::post().map_err(|error| no("a namespace to watch", "unshare", &error))?;
         Ok(Some(Box::new(posted)))
     }
@@ -481,10 +470,11 @@ impl Kernel for Namespaces {
 
     fn processes(&mut self, lab: &LabName, places: &[Place]) -> Result<Vec<Process>, EngineError> {
         let failed = |error: io::Error| no("/proc", "read", &error);
-        if !processes::is_anybody_elsewhere().map_err(failed)? {
+        let everybody = processes::everybody().map_err(failed)?;
+        if !processes::is_anybody_elsewhere(&everybody).map_err(failed)? {
             return Ok(Vec::new());
         }
-        self.places(lab, places)?.running().map_err(failed)
+        Ok(self.places(lab, places)?.among(&everybody))
     }
 
     fn make_folder(&mut self, folder: &Folder) -> Result<(), EngineError> {

@@ -70,6 +70,11 @@ pub(super) fn keeper(lab: &LabName, place: &Place) -> io::Result<Option<Keeper>>
     Ok(keeper.filter(|keeper| processes::is_alive(keeper.process, keeper.started)))
 }
 
+/// Whether any node of the lab ever had a first process.
+pub(super) fn had_keepers(lab: &LabName) -> bool {
+    records(lab).exists()
+}
+
 /// Takes the record of a first process that is gone away.
 pub(super) fn forget(lab: &LabName, place: &Place) -> io::Result<()> {
     match record(lab, place).map(fs::remove_file) {

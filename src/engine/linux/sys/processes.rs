@@ -1,7 +1,7 @@
 //! Processes of nodes: told by their network namespace, or by the pid namespace of a node's first process.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::thread;
@@ -9,10 +9,9 @@ use std::time::Duration;
 
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, WaitStatus, pidfd_open, pidfd_send_signal, waitpid};
 
-use super::node::{self, Keeper};
+use super::node::Keeper;
 use crate::engine::linux::kernel::Process;
 use crate::graph::Place;
-use crate::model::LabName;
 
 /// A line of /proc/PID/stat, as far as we need it.
 struct Stat {
@@ -68,33 +67,46 @@ pub(super) struct Places {
 }
 
 impl Places {
-    /// A place whose network namespace is open.
-    pub(super) fn add(&mut self, lab: &LabName, place: &Place, network: &File) -> io::Result<()> {
-        self.networks.insert(network.metadata()?.ino(), place.clone());
-        if let Some(keeper) = node::keeper(lab, place)? {
+    /// A place by the kernel's number of its network namespace; `keeper` is the first process of a node that has one.
+    pub(super) fn add(&mut self, place: &Place, network: u64, keeper: Option<Keeper>) {
+        self.networks.insert(network, place.clone());
+        if let Some(keeper) = keeper {
             if let Ok(about) = fs::metadata(format!("/proc/{}/ns/pid", keeper.process)) {
                 self.processes.insert(about.ino(), place.clone());
             }
             self.keepers.push(keeper);
         }
-        Ok(())
     }
 
-    /// What runs in them. A process that ended meanwhile, or a dead one that nobody has waited for, is in no network namespace; so is
-    /// the first process of a node that is ending, which the kernel keeps until everything in it is dead and was waited for.
+    /// What runs in them.
     pub(super) fn running(&self) -> io::Result<Vec<Process>> {
+        Ok(self.among(&everybody()?))
+    }
+
+    /// Which of these processes run in them. A process that ended meanwhile, or a dead one that nobody has waited for, is in no network
+    /// namespace; so is the first process of a node that is ending, which the kernel keeps until everything in it is dead and was
+    /// waited for.
+    pub(super) fn among(&self, processes: &[(i32, u64)]) -> Vec<Process> {
         let mut found: Vec<Process> = Vec::new();
-        for process in all()? {
-            let number = |kind: &str| fs::metadata(format!("/proc/{process}/ns/{kind}")).map(|about| about.ino());
-            let Ok(network) = number("net") else { continue };
-            let place = self.networks.get(&network);
-            let place = place.or_else(|| number("pid").ok().and_then(|number| self.processes.get(&number)));
-            let Some((place, stat)) = place.zip(stat(process).ok()) else { continue };
-            let keeper = self.keepers.iter().any(|keeper| keeper.process == process);
+        for (process, network) in processes {
+            let by_processes = || {
+                let about = fs::metadata(format!("/proc/{process}/ns/pid")).ok()?;
+                self.processes.get(&about.ino())
+            };
+            let place = self.networks.get(network);
+            // Most labs have no node in which something runs, and most processes are of no lab.
+            let place = if self.processes.is_empty() { place } else { place.or_else(by_processes) };
+            let Some((place, stat)) = place.and_then(|place| Some((place, stat(*process).ok()?))) else { continue };
+            let keeper = self.keepers.iter().any(|keeper| keeper.process == *process);
             let (command, started) = (stat.command, stat.started);
-            found.push(Process { process, started, command, place: place.clone(), keeper });
+            found.push(Process { process: *process, started, command, place: place.clone(), keeper });
         }
-        Ok(found)
+        found
+    }
+
+    /// Whether some node has a first process that has not ended.
+    pub(super) fn is_kept(&self) -> bool {
+        !self.keepers.is_empty()
     }
 
     /// Kills everything in them, until nothing is left: one may start another while we look.
@@ -122,21 +134,24 @@ impl Places {
     }
 }
 
-/// Whether any process of the machine is in another network namespace than ours: with none there is nothing to look for.
-pub(super) fn is_anybody_elsewhere() -> io::Result<bool> {
+/// Whether any of these processes is in another network namespace than ours: with none there is nothing to look for.
+pub(super) fn is_anybody_elsewhere(processes: &[(i32, u64)]) -> io::Result<bool> {
     let own = fs::metadata("/proc/self/ns/net")?.ino();
-    let elsewhere =
-        |process: i32| fs::metadata(format!("/proc/{process}/ns/net")).is_ok_and(|about| about.ino() != own);
-    Ok(all()?.into_iter().any(elsewhere))
+    Ok(processes.iter().any(|(_, network)| *network != own))
 }
 
-/// Every process but ourselves.
-fn all() -> io::Result<Vec<i32>> {
+/// Every process but ourselves, and the kernel's number of the network namespace it is in.
+pub(super) fn everybody() -> io::Result<Vec<(i32, u64)>> {
     let own = i32::try_from(std::process::id()).unwrap_or(0);
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc")? {
-        let number = entry?.file_name().to_str().and_then(|name| name.parse::<i32>().ok());
-        found.extend(number.filter(|process| *process != own));
+        let name = entry?.file_name();
+        let Some(process) = name.to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
+        if process == own {
+            continue;
+        }
+        let about = fs::metadata(format!("/proc/{process}/ns/net"));
+        found.extend(about.ok().map(|about| (process, about.ino())));
     }
     Ok(found)
 }

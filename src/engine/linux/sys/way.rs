@@ -2,8 +2,9 @@
 //! it where nobody sees it: being root says little in a container, and not being root little elsewhere.
 
 use std::io;
+use std::os::fd::OwnedFd;
 
-use super::{call, inside};
+use super::{call, inside, netlink_socket};
 use crate::engine::{Lack, Unusable};
 
 /// How labs are made here.
@@ -23,14 +24,23 @@ pub enum Way {
 /// # Errors
 /// There is none.
 pub fn way() -> Result<Way, Unusable> {
-    let Err(direct) = inside::alone(make_and_mount) else { return Ok(Way::Direct) };
+    try_it().map(|(way, _)| way)
+}
+
+/// The same, and what holds the namespace that was made to find out: the kernel takes its time to take one apart, and what is done with
+/// network devices meanwhile waits for it.
+pub(super) fn try_it() -> Result<(Way, Option<OwnedFd>), Unusable> {
+    let direct = match inside::alone(make_and_mount) {
+        Ok(netlink) => return Ok((Way::Direct, Some(netlink))),
+        Err(direct) => direct,
+    };
     let why = if call::is_root() {
         format!("namespaces cannot be made and mounted here ({direct})")
     } else {
         "we are not root".to_owned()
     };
     match call::try_user_namespace() {
-        Ok(()) => Ok(Way::Rootless { why }),
+        Ok(()) => Ok((Way::Rootless { why }, None)),
         Err(error) => {
             let lack = match call::number(&error) {
                 libc::EPERM | libc::EACCES => Lack::Permission,
@@ -43,8 +53,9 @@ pub fn way() -> Result<Way, Unusable> {
     }
 }
 
-fn make_and_mount() -> io::Result<()> {
+fn make_and_mount() -> io::Result<OwnedFd> {
     call::unshare(libc::CLONE_NEWNET | libc::CLONE_NEWNS)?;
     call::mount(c"none", c"/", c"none", libc::MS_PRIVATE | libc::MS_REC, None)?;
-    call::mount(c"none", c"/run", c"tmpfs", 0, None)
+    call::mount(c"none", c"/run", c"tmpfs", 0, None)?;
+    netlink_socket(libc::NETLINK_ROUTE)
 }
