@@ -19,7 +19,7 @@ use cellblock::netlink::wire::{Messages, Writer};
 
 use super::settle::Settling;
 use super::shape::{Shape, ring_address, star_address, star_gateway};
-use super::{Figures, sys};
+use super::{Figures, STANDS, sys};
 
 /// `IFLA_MASTER`, `IFLA_AF_SPEC`, `IFLA_NET_NS_FD`, `IFLA_NUM_TX_QUEUES`, `IFLA_NUM_RX_QUEUES` (include/uapi/linux/if_link.h).
 const MASTER: u16 = 10;
@@ -78,6 +78,7 @@ pub fn run(shape: Shape, nodes: u32) -> io::Result<Figures> {
     }
     let read_back = began.elapsed();
 
+    std::thread::sleep(STANDS);
     let began = Instant::now();
     if let Some(centre) = &centre {
         let mut batch = Batch::default();
@@ -92,7 +93,14 @@ pub fn run(shape: Shape, nodes: u32) -> io::Result<Figures> {
     drop((centre, places));
     let returned = began.elapsed();
     settling.wait()?;
-    Ok(Figures { create: created, up: Some(read_back), returned, settled: Some(began.elapsed()) })
+    Ok(Figures {
+        create: created,
+        up: Some(read_back),
+        returned,
+        settled: Some(began.elapsed()),
+        processor: None,
+        frames: None,
+    })
 }
 
 fn namespace(name: &str) -> io::Result<Namespace> {

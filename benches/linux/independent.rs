@@ -7,7 +7,7 @@ use std::time::Duration;
 use std::{env, io};
 
 use super::shape::Shape;
-use super::{Figures, others};
+use super::{Figures, STANDS, others};
 
 /// The options with which it makes what our floor makes, in the best order.
 const OPTIONS: &[&str] =
@@ -27,7 +27,9 @@ pub fn compile(to: &Path) -> io::Result<()> {
 
 pub fn run(program: &Path, shape: Shape, nodes: u32) -> io::Result<Figures> {
     File::open(program)?;
-    let said = others::succeeded(Command::new(program).arg(shape.word()).arg(nodes.to_string()).args(OPTIONS))?;
+    let pause = format!("pause={}", STANDS.as_secs_f64());
+    let mut command = Command::new(program);
+    let said = others::succeeded(command.arg(shape.word()).arg(nodes.to_string()).args(OPTIONS).arg(pause))?;
     let value = |name: &str| {
         let rest = said.split(&format!("\"{name}\":")).nth(1)?;
         let number = rest.split([',', '}']).next()?;
@@ -36,5 +38,5 @@ pub fn run(program: &Path, shape: Shape, nodes: u32) -> io::Result<Figures> {
     let (Some(create), Some(returned)) = (value("create"), value("destroy")) else {
         return Err(io::Error::other(format!("it said: {said}")));
     };
-    Ok(Figures { create, up: None, returned, settled: value("settled") })
+    Ok(Figures { create, up: None, returned, settled: value("settled"), processor: None, frames: None })
 }

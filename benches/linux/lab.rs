@@ -2,12 +2,14 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufRead as _, BufReader};
+use std::os::fd::AsFd;
 use std::process::{Command, Stdio};
+use std::thread;
 use std::time::Instant;
 
 use super::settle::Settling;
 use super::shape::Shape;
-use super::{Figures, others};
+use super::{Figures, STANDS, others, sys};
 
 /// What `up -v` says when all steps are done and it begins to read back.
 const READING_BACK: &str = "reading back";
@@ -21,6 +23,7 @@ fn program() -> Command {
 /// `up`, then `down`, or `down --wait`.
 pub fn run(shape: Shape, nodes: u32, waits: bool) -> io::Result<Figures> {
     fs::write("/run/lab.yaml", shape.file(nodes))?;
+    sys::adopt()?;
     let settling = Settling::prepare(&File::open("/proc/thread-self/ns/net")?)?;
     let began = Instant::now();
     let mut up = program().args(["-v", "up", "/run/lab.yaml"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
@@ -39,15 +42,28 @@ pub fn run(shape: Shape, nodes: u32, waits: bool) -> io::Result<Figures> {
     let create =
         create.filter(|_| status.success()).ok_or_else(|| io::Error::other(format!("up: {status}: {said}")))?;
 
-    let began = Instant::now();
-    if waits {
-        others::succeeded(program().args(["down", "--wait", "bench"]))?;
-        let settled = began.elapsed();
-        settling.wait()?;
-        return Ok(Figures { create, up: Some(read_back), returned: settled, settled: Some(settled) });
-    }
-    others::succeeded(program().args(["down", "bench"]))?;
+    let before = frames()?;
+    thread::sleep(STANDS);
+    let frames = (shape == Shape::Star).then_some(frames()?.saturating_sub(before));
+    let (began, before) = (Instant::now(), sys::processor_time(libc::RUSAGE_CHILDREN)?);
+    let words: &[&str] = if waits { &["down", "--wait", "bench"] } else { &["down", "bench"] };
+    others::succeeded(program().args(words))?;
     let returned = began.elapsed();
+    let processor = Some(sys::processor_time(libc::RUSAGE_CHILDREN)?.saturating_sub(before));
+    // What `down` has left behind to end by itself is part of it.
+    sys::wait_for_all()?;
     settling.wait()?;
-    Ok(Figures { create, up: Some(read_back), returned, settled: Some(began.elapsed()) })
+    let settled = if waits { returned } else { began.elapsed() };
+    Ok(Figures { create, up: Some(read_back), returned, settled: Some(settled), processor, frames })
+}
+
+/// Frames that the switch of a lab has got so far.
+fn frames() -> io::Result<u64> {
+    let home = File::open("/proc/thread-self/ns/net")?;
+    sys::enter(File::open("/run/netns/bench")?.as_fd())?;
+    let text = fs::read_to_string("/proc/thread-self/net/dev");
+    sys::enter(home.as_fd())?;
+    // Two lines of headings; octets and frames received come first.
+    let received = |line: &str| line.split_once(':')?.1.split_whitespace().nth(1)?.parse::<u64>().ok();
+    Ok(text?.lines().skip(2).filter_map(received).sum())
 }

@@ -1,11 +1,14 @@
 //! How fast on Linux: star and ring of N nodes by the floor (the fewest system calls that make the same things), by `up` and `down`, by
 //! a shell script of `ip` commands, by `ip -batch` and by Mininet, in turns in one run; medians, and how they stand to the floor.
 //!
-//! As root: `cargo bench --bench linux`, or with `-- [--shapes star,ring] [--sizes 50,200,1000] [--rounds 5] [--who floor,up,…]`.
+//! As root: `cargo bench --bench linux`, or with `-- [--shapes star,ring] [--sizes 50,200,1000] [--rounds 5] [--who floor,up,…]
+//! [--patience 50]`: who has taken so many seconds for one shape and size has no further turn. All of it takes a quarter of an hour.
 //! Every run is a process in namespaces of its own with a /run of its own. What is not installed is named and left out.
 
 #![expect(clippy::print_stdout, reason = "the tables are what it is for")]
 
+#[cfg(target_os = "linux")]
+mod aims;
 #[cfg(target_os = "linux")]
 mod floor;
 #[cfg(target_os = "linux")]
@@ -39,7 +42,16 @@ struct Figures {
     returned: Duration,
     /// Until the kernel had done what it was told, from the beginning of the removal.
     settled: Option<Duration>,
+    /// The time of processors that the removal took until it returned, where it was a program of its own.
+    processor: Option<Duration>,
+    /// Frames that crossed the switch while nobody did anything.
+    frames: Option<u64>,
 }
+
+/// How long everybody's lab stands before it is removed: what interfaces do by themselves when they are new takes a moment, and what
+/// they have done has to be taken away, too.
+#[cfg(target_os = "linux")]
+const STANDS: Duration = Duration::from_secs(1);
 
 #[cfg(target_os = "linux")]
 fn main() -> ExitCode {

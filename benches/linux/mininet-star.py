@@ -1,4 +1,4 @@
-"""A star of hosts on one Linux bridge, made and taken away by Mininet: the seconds of each. Run in namespaces of its own."""
+"""A star of hosts on one Linux bridge, made and, after so many seconds, taken away by Mininet: the seconds of each. Run in namespaces of its own."""
 import resource
 import sys
 import time
@@ -21,5 +21,7 @@ for number in range(1, int(sys.argv[1]) + 1):
 net.build()
 net.start()
 created = time.monotonic()
+time.sleep(float(sys.argv[2]))
+stopping = time.monotonic()
 net.stop()
-print(created - began, time.monotonic() - created)
+print(created - began, time.monotonic() - stopping)

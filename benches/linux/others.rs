@@ -4,11 +4,11 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
-use std::{fs, io};
+use std::{fs, io, thread};
 
-use super::Figures;
 use super::settle::Settling;
 use super::shape::{Shape, ring_address, star_address, star_gateway};
+use super::{Figures, STANDS};
 
 /// One command of ip(8), and the namespace it is run in.
 struct Line {
@@ -148,11 +148,12 @@ pub fn scripts(shape: Shape, nodes: u32, batches: bool) -> io::Result<Figures> {
     let began = Instant::now();
     succeeded(Command::new("sh").arg("/run/up.sh"))?;
     let create = began.elapsed();
+    thread::sleep(STANDS);
     let began = Instant::now();
     succeeded(Command::new("sh").arg("/run/down.sh"))?;
     let returned = began.elapsed();
     settling.wait()?;
-    Ok(Figures { create, up: None, returned, settled: Some(began.elapsed()) })
+    Ok(Figures { create, up: None, returned, settled: Some(began.elapsed()), processor: None, frames: None })
 }
 
 /// A program that must succeed: what it wrote.
@@ -169,7 +170,8 @@ pub fn succeeded(command: &mut Command) -> io::Result<String> {
 pub fn mininet(nodes: u32) -> io::Result<Figures> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/linux/mininet-star.py");
     let settling = Settling::prepare(&fs::File::open("/proc/thread-self/ns/net")?)?;
-    let said = succeeded(Command::new("/usr/bin/python3").arg(script).arg(nodes.to_string()))?;
+    let stands = STANDS.as_secs_f64().to_string();
+    let said = succeeded(Command::new("/usr/bin/python3").arg(script).arg(nodes.to_string()).arg(stands))?;
     let began = Instant::now();
     settling.wait()?;
     let after = began.elapsed();
@@ -178,5 +180,5 @@ pub fn mininet(nodes: u32) -> io::Result<Figures> {
     let (Some(create), Some(returned)) = (seconds.next(), seconds.next()) else {
         return Err(io::Error::other(format!("mininet-star.py said: {said}")));
     };
-    Ok(Figures { create, up: None, returned, settled: Some(returned + after) })
+    Ok(Figures { create, up: None, returned, settled: Some(returned + after), processor: None, frames: None })
 }

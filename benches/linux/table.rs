@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{env, fs, io};
 
 use super::shape::Shape;
-use super::{Figures, floor, independent, lab, others, sys};
+use super::{Figures, aims, floor, independent, lab, others, sys};
 
 /// Where the independent floor program is told to be.
 const INDEPENDENT: &str = "CELLBLOCK_BENCH_FLOOR";
@@ -33,8 +33,10 @@ pub fn one(who: &str, shape: &str, nodes: &str) -> Result<(), String> {
     let figures = figures.map_err(say)?;
     let number =
         |span: Option<Duration>| span.map_or_else(|| "-".to_owned(), |span| format!("{:.3}", milliseconds(span)));
-    let Figures { create, up, returned, settled } = figures;
-    println!("{} {} {} {}", number(Some(create)), number(up), number(Some(returned)), number(settled));
+    let Figures { create, up, returned, settled, processor, frames } = figures;
+    let times = [Some(create), up, Some(returned), settled, processor].map(number);
+    let frames = frames.map_or_else(|| "-".to_owned(), |frames| frames.to_string());
+    println!("{} {frames}", times.join(" "));
     Ok(())
 }
 
@@ -55,6 +57,8 @@ struct Options {
     sizes: Vec<u32>,
     rounds: usize,
     who: Vec<String>,
+    /// How long anybody may take for one shape and size in all; a run that was begun is ended.
+    patience: Duration,
 }
 
 fn options(words: &[&str]) -> Result<Options, String> {
@@ -63,6 +67,7 @@ fn options(words: &[&str]) -> Result<Options, String> {
         sizes: vec![50, 200, 1000],
         rounds: 5,
         who: EVERYBODY.iter().map(|who| (*who).to_owned()).collect(),
+        patience: Duration::from_secs(50),
     };
     for pair in words.chunks(2) {
         let &[name, value] = pair else { return Err(format!("`{}` wants a value", pair[0])) };
@@ -73,7 +78,8 @@ fn options(words: &[&str]) -> Result<Options, String> {
             "--sizes" => options.sizes = list.map(str::parse).collect::<Result<_, _>>().map_err(|_| wrong())?,
             "--rounds" => options.rounds = value.parse().map_err(|_| wrong())?,
             "--who" => options.who = list.map(str::to_owned).collect(),
-            _ => return Err(format!("no option `{name}`: --shapes, --sizes, --rounds, --who")),
+            "--patience" => options.patience = Duration::from_secs(value.parse().map_err(|_| wrong())?),
+            _ => return Err(format!("no option `{name}`: --shapes, --sizes, --rounds, --who, --patience")),
         }
     }
     Ok(options)
@@ -100,6 +106,7 @@ pub fn all(words: &[&str]) -> Result<(), String> {
         }
     }
     growth(&options, &floors);
+    aims::print(&floors);
     fs::remove_dir_all(&folder).map_err(|error| error.to_string())
 }
 
@@ -118,19 +125,23 @@ fn missing(who: &str, independent: &Path) -> Option<String> {
 
 type Rows = BTreeMap<String, Vec<Row>>;
 
-/// Milliseconds of one run, in the order of [`Figures`].
-type Row = [Option<f64>; 4];
+/// Milliseconds of one run, in the order of [`Figures`], and frames.
+pub type Row = [Option<f64>; 6];
 
 /// The order is turned around every other round, so that nobody always follows the same.
 fn everybody(options: &Options, shape: Shape, size: u32, independent: &PathBuf) -> Rows {
     let mut rows = Rows::new();
     let mut who: Vec<&String> = options.who.iter().filter(|who| *who != "mininet" || shape == Shape::Star).collect();
+    let mut spent: BTreeMap<&String, Duration> = BTreeMap::new();
     for _ in 0..options.rounds {
+        who.retain(|who| spent.get(who).is_none_or(|spent| *spent < options.patience));
         for who in &who {
             let own = env::current_exe().unwrap_or_default();
             let size = size.to_string();
+            let began = Instant::now();
             let output =
                 Command::new(own).args(["one", who, shape.word(), &size]).env(INDEPENDENT, independent).output();
+            *spent.entry(who).or_default() += began.elapsed();
             let said = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
             match said.as_deref().map(row) {
                 Ok(Some(row)) => rows.entry((*who).clone()).or_default().push(row),
@@ -145,7 +156,7 @@ fn everybody(options: &Options, shape: Shape, size: u32, independent: &PathBuf) 
 
 fn row(line: &str) -> Option<Row> {
     let words: Vec<&str> = line.split_whitespace().collect();
-    let row: Row = words.try_into().ok().map(|words: [&str; 4]| words.map(|word| word.parse().ok()))?;
+    let row: Row = words.try_into().ok().map(|words: [&str; 6]| words.map(|word| word.parse().ok()))?;
     row[0].map(|_| row)
 }
 
@@ -156,16 +167,18 @@ fn median(rows: &[Row], column: usize) -> Option<f64> {
 }
 
 /// The medians of everybody's columns.
-type Medians = BTreeMap<String, [Option<f64>; 4]>;
+pub type Medians = BTreeMap<String, Row>;
 
 fn print(shape: Shape, size: u32, rows: &Rows) -> Medians {
     let medians: Medians =
-        rows.iter().map(|(who, rows)| (who.clone(), [0, 1, 2, 3].map(|column| median(rows, column)))).collect();
+        rows.iter().map(|(who, rows)| (who.clone(), [0, 1, 2, 3, 4, 5].map(|column| median(rows, column)))).collect();
     let floor = medians.get("floor").copied().unwrap_or_default();
-    println!("\n{} of {size}, milliseconds (medians), and how many times the floor:", shape.word());
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split_whitespace().next().unwrap_or("unknown");
+    println!("\n{} of {size}, milliseconds (medians), and how many times the floor; load {load}:", shape.word());
     println!(
-        "{:<12} {:>4} {:>9} {:>19} {:>7} {:>9} {:>7} {:>9} {:>9} {:>7}",
-        "", "runs", "create", "(least..most)", "", "read back", "", "returned", "settled", ""
+        "{:<12} {:>4} {:>9} {:>19} {:>7} {:>9} {:>7} {:>9} {:>7} {:>9} {:>7} {:>7}",
+        "", "runs", "create", "(least..most)", "", "read back", "", "returned", "(cpu)", "settled", "", "frames"
     );
     for who in EVERYBODY.iter().filter(|who| rows.contains_key(**who)) {
         let (own, runs) = (&medians[*who], &rows[*who]);
@@ -178,7 +191,7 @@ fn print(shape: Shape, size: u32, rows: &Rows) -> Medians {
             _ => String::new(),
         };
         println!(
-            "{who:<12} {:>4} {:>9} {:>19} {:>7} {:>9} {:>7} {:>9} {:>9} {:>7}",
+            "{who:<12} {:>4} {:>9} {:>19} {:>7} {:>9} {:>7} {:>9} {:>7} {:>9} {:>7} {:>7}",
             runs.len(),
             text(own[0]),
             format!("({least:.0}..{most:.0})"),
@@ -186,8 +199,10 @@ fn print(shape: Shape, size: u32, rows: &Rows) -> Medians {
             text(own[1]),
             times(own[1], floor[0]),
             text(own[2]),
+            text(own[4]),
             text(own[3]),
             times(own[3], floor[3]),
+            own[5].map_or_else(String::new, |frames| format!("{frames:.0}")),
         );
     }
     medians
