@@ -16,6 +16,8 @@ use crate::abi::ioctl::{SIOCSIFRVNET, SIOCSIFVNET, argument_size};
 use crate::engine::freebsd::doors::SocketKind;
 
 // sys/sys/procctl.h: not in the libc crate for every version.
+const PROC_TRACE_CTL: c_int = 7;
+const PROC_TRACE_CTL_DISABLE: c_int = 2;
 const PROC_PDEATHSIG_CTL: c_int = 11;
 
 /// What a visitor is given.
@@ -38,7 +40,8 @@ pub(super) extern "C" fn serve(visit: *mut c_void) -> c_int {
     // SAFETY: the orders are that long, and nobody but us has a reference to them until we end.
     let room = unsafe { std::slice::from_raw_parts_mut(visit.at, visit.length) };
     let Some((head, rest)) = room.split_at_mut_checked(orders::HEAD) else { return 1 };
-    let outcome = die_with(visit.parent).and_then(|()| jail::attach(visit.jid)).and_then(|()| obey(visit, rest));
+    let ready = die_with(visit.parent).and_then(|()| close_to_debuggers());
+    let outcome = ready.and_then(|()| jail::attach(visit.jid)).and_then(|()| obey(visit, rest));
     let (errno, passed) = outcome.map_or_else(|errno| (errno.raw(), 0), |passed| (0, passed));
     Outcome { has_come_back: true, errno, passed }.write(head);
     0
@@ -52,6 +55,17 @@ fn die_with(parent: libc::pid_t) -> Result<(), Errno> {
     // SAFETY: getppid(2) takes nothing and cannot fail.
     // It may have died before.
     if unsafe { libc::getppid() } == parent { Ok(()) } else { Err(Errno::ESRCH) }
+}
+
+/// Root in a jail may debug what is in it, and our memory and descriptors are those of a process outside: nobody may debug us.
+fn close_to_debuggers() -> Result<(), Errno> {
+    let mut how = PROC_TRACE_CTL_DISABLE;
+    // SAFETY: procctl(2) reads a live int; 0 is ourselves.
+    match check(unsafe { libc::procctl(libc::P_PID, 0, PROC_TRACE_CTL, (&raw mut how).cast()) }) {
+        // A person outside traces us, by ktrace(1) for example, and knows what for.
+        Ok(_) | Err(Errno::EBUSY) => Ok(()),
+        Err(errno) => Err(errno),
+    }
 }
 
 /// Does everything, and passes out what was opened: how many.
