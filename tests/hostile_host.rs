@@ -132,7 +132,7 @@ fn a_jail_that_may_not_have_labs_is_told_why() {
     for (permissions, word) in [
         (vec![JailParam::int("children.max", 9)], "without a network stack"),
         (vec![vnet()], "may have 0 jails"),
-        (vec![vnet(), JailParam::int("children.max", 2)], ""),
+        (vec![vnet(), JailParam::int("children.max", 2)], "needs 3 more jails where 2 may be and 0 are"),
     ] {
         let mut world = World::new();
         let jid = world.strangers_jail("cage", &permissions);
@@ -143,12 +143,13 @@ fn a_jail_that_may_not_have_labs_is_told_why() {
                 assert_eq!(unusable.lack, Lack::Permission);
                 assert!(unusable.message.contains(word) && unusable.hint.is_some(), "{}", unusable.message);
             }
-            // Room for the lab and one node, and the lab has two: nobody can tell before.
-            Ok(()) => assert_eq!(word, ""),
+            // Room for the lab and one node, and the lab has two: it takes the plan to know.
+            Ok(()) => assert!(word.contains("more jails")),
         }
         let error = world.up(&model(LAB)).unwrap_err();
         assert_eq!(error.errno, Some(Errno::EPERM), "{error:#?}");
         assert!(error.hint.is_some() && error.left.is_empty(), "{error:#?}");
+        assert!(!word.contains("more jails") || error.message.contains(word), "{error:#?}");
         world.machine.doors.jail = 0;
         assert_eq!(world.picture(), before, "{word}");
         assert!(world.records.labs().unwrap().is_empty());

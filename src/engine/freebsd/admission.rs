@@ -1,8 +1,13 @@
 //! Whether the engine can work on a kernel at all, asked before anything else.
 
-use super::doors::{Actor, HostDoor};
+use super::FreeBsd;
+use super::doors::{Actor, Doors, HostDoor};
 use crate::abi::{Errno, sysctl};
-use crate::engine::{Lack, Unusable};
+use crate::engine::{EngineError, Lack, Unusable};
+use crate::plan::{Plan, Step};
+
+const MOST_CHILDREN: &str = "security.jail.children.max";
+const CHILDREN: &str = "security.jail.children.cur";
 
 /// Makes sure that jails with stacks of their own can be made by us.
 ///
@@ -33,8 +38,8 @@ pub fn admit(doors: &mut impl HostDoor) -> Result<(), Unusable> {
             Some("give that jail `vnet` and `children.max`, or run it on the host"),
         ));
     }
-    let most = number(doors, "security.jail.children.max")?.unwrap_or(0);
-    let now = number(doors, "security.jail.children.cur")?.unwrap_or(0);
+    let most = number(doors, MOST_CHILDREN)?.unwrap_or(0);
+    let now = number(doors, CHILDREN)?.unwrap_or(0);
     if most <= now {
         return Err(Unusable::new(
             Lack::Permission,
@@ -43,6 +48,31 @@ pub fn admit(doors: &mut impl HostDoor) -> Result<(), Unusable> {
         ));
     }
     Ok(())
+}
+
+impl<D: Doors> FreeBsd<'_, D> {
+    /// Whether there is room for all jails of a plan below the jail that we are in, if we are in one.
+    pub(super) fn need_room(&mut self, plan: &Plan) -> Result<(), EngineError> {
+        let count = |which: fn(&Step) -> bool| plan.steps.iter().filter(|planned| which(&planned.step)).count();
+        let made = count(|step| matches!(step, Step::CreateJail(_)));
+        let wanted = made.saturating_sub(count(|step| matches!(step, Step::RemoveJail(_))));
+        if wanted == 0 {
+            return Ok(());
+        }
+        let mut ask = |name| match self.doors.sysctl_get(Actor::Host, name) {
+            Ok(value) => Ok(sysctl::read_int(&value)),
+            Err(Errno::ENOENT) => Ok(None),
+            Err(errno) => Err(EngineError::refused(name, "sysctl", errno)),
+        };
+        let (Some(most), Some(now)) = (ask(MOST_CHILDREN)?, ask(CHILDREN)?) else { return Ok(()) };
+        if i64::try_from(wanted).is_ok_and(|wanted| wanted <= most - now) {
+            return Ok(());
+        }
+        let refused = EngineError::refused(MOST_CHILDREN, "jail_set", Errno::EPERM);
+        let message = format!("the lab needs {wanted} more jails where {most} may be and {now} are");
+        Err(EngineError { message, ..refused }
+            .hint("raise `children.max` of the jail that this is run in, or run it on the host"))
+    }
 }
 
 /// A number of the kernel; `None` if it does not know the name.

@@ -258,6 +258,7 @@ impl<D: Doors> Drop for FreeBsd<'_, D> {
 impl<D: Doors> Engine for FreeBsd<'_, D> {
     fn prepare(&mut self, plan: &Plan) -> Result<Capabilities, EngineError> {
         self.need_accounting(plan)?;
+        self.need_room(plan)?;
         let loaded = self.load_modules(plan)?;
         Ok(Capabilities { jail_meta: self.has_meta()?, loaded })
     }
