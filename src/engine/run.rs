@@ -38,7 +38,7 @@ pub struct RunError {
     pub left: Vec<EngineError>,
     /// Nothing more was done: neither forward nor back. The journal says what was meant.
     pub abandoned: bool,
-    /// Not one step was done, nor a part of one.
+    /// Not one step is known to have been done. One whose answer was lost may have been.
     pub untouched: bool,
 }
 

@@ -252,8 +252,8 @@ impl Labs<'_> {
         if failure.abandoned {
             return Err(words::abandoned(error, &plan.lab));
         }
-        // Nothing of ours is there to be looked at; what is may be somebody else's by our name.
-        if failure.untouched {
+        // Nothing of ours was there, nor is now; what is there to be looked at may be somebody else's by our name.
+        if failure.untouched && plan.before.is_empty() {
             self.forget_attempt(&plan.lab, known)?;
             return Err(LabError { kind: words::kind_of_refusal(&error), ..error });
         }
