@@ -294,8 +294,8 @@ fn a_module_that_cannot_be_loaded_is_named() {
         let plan = world.labs().plan(&model).unwrap();
         let before = picture(&mut world.machine.doors);
         let World { machine: Machine { doors, settings }, records, _dir } = world;
-        // Preparing loads modules and does nothing before.
-        let mut machine = Machine { doors: FaultyDoors::new(doors, Some((1, Fault::Refuse(errno)))), settings };
+        // Preparing counts jails, which takes two calls, and loads modules.
+        let mut machine = Machine { doors: FaultyDoors::new(doors, Some((3, Fault::Refuse(errno)))), settings };
         let mut labs = Labs { backend: &mut machine, records: &records, engine: "sim", entropy: [7; 16] };
         let error = labs.apply(&plan, &model, &ApplyOptions::default(), &mut |_| {}).unwrap_err();
         assert_eq!((error.call.as_deref(), error.errno), (Some("kldload"), Some(errno)), "{error:#?}");

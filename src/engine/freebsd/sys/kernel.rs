@@ -125,7 +125,8 @@ pub(super) fn list_length(name: Numbers) -> Result<usize, Errno> {
     Ok(length)
 }
 
-/// sysctl(3) by numbers, read into a buffer; the length. Calls nothing that a child may not call after fork.
+/// sysctl(3) by numbers, read into a buffer; the length. Of routes the kernel cuts a list that does not fit without a word, so one that
+/// fills the buffer counts as too long. Calls nothing that a child may not call after fork.
 pub(super) fn list_read(name: Numbers, value: &mut [u8]) -> Result<usize, Errno> {
     let (mut length, count) = (value.len(), name.count().cast_unsigned());
     // SAFETY: `name` holds `count` numbers, which the kernel only reads; `value` is live and writable for `length` octets,
@@ -133,7 +134,7 @@ pub(super) fn list_read(name: Numbers, value: &mut [u8]) -> Result<usize, Errno>
     check(unsafe {
         libc::sysctl(name.numbers.as_ptr(), count, value.as_mut_ptr().cast(), &raw mut length, ptr::null(), 0)
     })?;
-    Ok(length.min(value.len()))
+    if length < value.len() { Ok(length) } else { Err(Errno::ENOMEM) }
 }
 
 /// sysctlbyname(3), write. Calls nothing that a child may not call after fork.
