@@ -4,14 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cellblock::engine::files::Disk;
-use cellblock::engine::freebsd::{Machine, Settings};
-use cellblock::lab::ApplyOptions;
 use cellblock::plan;
-use cellblock::sim::{Kernel, SimDoors};
 
-use super::scale::{Recipe, topology};
-use super::subject::{self, model_of};
+use super::subject::{self, Simulated, model_of};
 use super::{Outcome, aim, load, median, timed};
 
 /// Milliseconds that it may take for so many nodes.
@@ -42,31 +37,18 @@ pub fn run(sizes: &[usize], rounds: usize) -> Outcome {
 
 /// The medians of the phases and of the dumps.
 fn differences(nodes: usize, rounds: usize) -> Outcome<([f64; PHASES.len()], f64)> {
-    let recipe =
-        Recipe { nodes, only_routers: false, links: nodes * 2, routing: "none", dual_stack: false, all_pairs: false };
-    let text = topology(&recipe);
-    let folder = tempfile::tempdir()?;
-    let records = subject::records(folder.path(), Arc::new(Disk));
-    let mut machine = Machine {
-        doors: SimDoors::new(Kernel::boot(1)),
-        settings: Settings { load_modules: true, ..Settings::default() },
-    };
-    let model = model_of(&text)?;
-    let mut labs = subject::labs(&mut machine, &records, "sim");
-    let applied = labs.plan(&model)?;
-    labs.apply(&applied, &model, &ApplyOptions::default(), &mut |_| {})?;
+    let Simulated { text, machine, records, graph, .. } = &mut subject::simulated(nodes)?;
     let edited = text.replacen(" pool: wire }", " pool: wire, mtu: 1400 }", 1);
-    let graph = subject::graph(&machine, &model, &applied.numbering)?;
     let mut spans: [Vec<Duration>; PHASES.len()] = Default::default();
     let mut dumps = Vec::new();
     for _ in 0..rounds {
-        let (observed, dump) = timed(|| subject::dump(&mut machine, &records, &graph))?;
+        let (observed, dump) = timed(|| subject::dump(machine, records, graph))?;
         dumps.push(dump);
         let (model, file) = timed(|| model_of(&edited))?;
         let (record, read) = timed(|| Ok(records.read(&model.lab)?.ok_or("no record")?))?;
         let ((desired, was), wanted) = timed(|| {
-            let desired = subject::graph(&machine, &model, &record.numbering)?;
-            Ok((Arc::new(desired), subject::graph(&machine, &record.model, &record.numbering)?))
+            let desired = subject::graph(machine, &model, &record.numbering)?;
+            Ok((Arc::new(desired), subject::graph(machine, &record.model, &record.numbering)?))
         })?;
         let (before, seen) = timed(|| Ok(Arc::new(observed.graph_with(&[&desired, &was], false)?)))?;
         let (plan, diff) = timed(|| Ok(plan::build_since(desired, before, Some(&was))))?;

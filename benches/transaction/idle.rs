@@ -1,15 +1,10 @@
 //! An `up` that finds nothing to do, against the dumps that it needs: on the kernel of this machine and on the simulator, in turns.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use cellblock::engine::files::Disk;
-use cellblock::engine::freebsd::{Machine, Settings};
 use cellblock::lab::ApplyOptions;
-use cellblock::sim::{Kernel, SimDoors};
 
-use super::scale::{Recipe, topology};
-use super::subject::{self, model_of};
+use super::subject::{self, Simulated, model_of};
 use super::{Outcome, aim, load, median, timed};
 
 /// How many times the dumps it may take.
@@ -17,26 +12,13 @@ const MOST: f64 = 2.0;
 
 /// On the simulator, without processes: from the text of the file to the end of `up`.
 pub fn simulated(nodes: usize, rounds: usize) -> Outcome {
-    let recipe =
-        Recipe { nodes, only_routers: false, links: nodes * 2, routing: "none", dual_stack: false, all_pairs: false };
-    let text = topology(&recipe);
-    let folder = tempfile::tempdir()?;
-    let records = subject::records(folder.path(), Arc::new(Disk));
-    let mut machine = Machine {
-        doors: SimDoors::new(Kernel::boot(1)),
-        settings: Settings { load_modules: true, ..Settings::default() },
-    };
-    let model = model_of(&text)?;
-    let mut labs = subject::labs(&mut machine, &records, "sim");
-    let plan = labs.plan(&model)?;
-    labs.apply(&plan, &model, &ApplyOptions::default(), &mut |_| {})?;
-    let graph = subject::graph(&machine, &model, &plan.numbering)?;
+    let Simulated { text, machine, records, graph, .. } = &mut subject::simulated(nodes)?;
     let (mut dumps, mut ups) = (Vec::new(), Vec::new());
     for _ in 0..rounds {
-        dumps.push(timed(|| subject::dump(&mut machine, &records, &graph))?.1);
+        dumps.push(timed(|| subject::dump(machine, records, graph))?.1);
         let ((), span) = timed(|| {
-            let model = model_of(&text)?;
-            let mut labs = subject::labs(&mut machine, &records, "sim");
+            let model = model_of(text)?;
+            let mut labs = subject::labs(machine, records, "sim");
             let plan = labs.plan(&model)?;
             assert!(plan.is_empty(), "nothing is to be done");
             labs.apply(&plan, &model, &ApplyOptions::default(), &mut |_| {})?;

@@ -3,15 +3,18 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use cellblock::engine::files::StateFiles;
+use cellblock::engine::files::{Disk, StateFiles};
+use cellblock::engine::freebsd::{Machine, Settings};
 use cellblock::engine::{Backend, Records};
 use cellblock::graph::{Graph, Numbering};
-use cellblock::lab::Labs;
+use cellblock::lab::{ApplyOptions, Labs};
 use cellblock::model::{self, Model};
 use cellblock::plan::{Observed, Scope};
+use cellblock::sim::{Kernel, SimDoors};
 use cellblock::topology::{self, DiskReader, Input, LoadOptions};
 
 use super::Outcome;
+use super::scale::{Recipe, topology};
 
 /// What the tokens of labs are made of.
 const ENTROPY: [u8; 16] = [7; 16];
@@ -44,4 +47,32 @@ pub fn dump(backend: &mut dyn Backend, records: &Records, graph: &Graph) -> Outc
 /// What the model wants of the kernel.
 pub fn graph(backend: &dyn Backend, model: &Model, numbering: &Numbering) -> Outcome<Graph> {
     Ok(backend.graph(model, &mut numbering.clone())?)
+}
+
+/// A lab that is up on a simulated kernel.
+pub struct Simulated {
+    /// The file.
+    pub text: String,
+    pub machine: Machine<SimDoors>,
+    pub records: Records,
+    /// What the model wants of the kernel.
+    pub graph: Graph,
+    _folder: tempfile::TempDir,
+}
+
+/// A lab of so many nodes, a tenth of them routers, with twice as many links.
+pub fn simulated(nodes: usize) -> Outcome<Simulated> {
+    let recipe =
+        Recipe { nodes, only_routers: false, links: nodes * 2, routing: "none", dual_stack: false, all_pairs: false };
+    let text = topology(&recipe);
+    let folder = tempfile::tempdir()?;
+    let records = records(folder.path(), Arc::new(Disk));
+    let settings = Settings { load_modules: true, ..Settings::default() };
+    let mut machine = Machine { doors: SimDoors::new(Kernel::boot(1)), settings };
+    let model = model_of(&text)?;
+    let mut labs = labs(&mut machine, &records, "sim");
+    let plan = labs.plan(&model)?;
+    labs.apply(&plan, &model, &ApplyOptions::default(), &mut |_| {})?;
+    let graph = graph(&machine, &model, &plan.numbering)?;
+    Ok(Simulated { text, machine, records, graph, _folder: folder })
 }
