@@ -205,7 +205,9 @@ fn few_descriptors() -> Result<(), Failed> {
         let output = command.output().unwrap();
         (output.status.code(), String::from_utf8(output.stderr).unwrap())
     };
-    for limit in ["100", "24", "12", "8"] {
+    // How many are open when we begin is not ours to say: every limit about where the work begins to fit.
+    for limit in [100].into_iter().chain((6..=28).rev()) {
+        let limit = &limit.to_string();
         let (code, said) = limited(limit, &["up", "wide.yaml"]);
         if code == Some(0) {
             let (code, said) = limited(limit, &["plan", "--detailed-exitcode", "wide.yaml"]);
@@ -213,12 +215,12 @@ fn few_descriptors() -> Result<(), Failed> {
             let (code, said) = limited(limit, &["down", "wide"]);
             assert_eq!(code, Some(0), "{limit}: {said}");
         } else {
-            assert_ne!(limit, "100", "{said}");
+            assert!(limit != "100", "{said}");
             assert!([Some(69), Some(71), Some(78)].contains(&code), "{limit}: {code:?}: {said}");
             let told = ["EMFILE", "descriptors", "Too many open files"];
             assert!(told.iter().any(|words| said.contains(words)), "{limit}: {said}");
         }
-        assert_same(&machine(), &before, limit);
+        assert_same(&machine(), &before, &format!("{limit}: {said}"));
         assert!(!sandbox.path().join("state/labs/wide.lab").exists(), "{limit}: {said}");
     }
     Ok(())

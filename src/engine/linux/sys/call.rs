@@ -246,6 +246,12 @@ pub(super) fn raise_descriptor_limit() -> Option<(libc::rlimit, libc::rlimit)> {
     Some((before, limit))
 }
 
+/// Whether so many descriptors can be opened: they are, and closed.
+pub(super) fn have_free_descriptors(number: usize) -> io::Result<()> {
+    let root = std::fs::File::open("/")?;
+    (1..number).map(|_| root.try_clone()).collect::<io::Result<Vec<_>>>().map(drop)
+}
+
 /// clone(2) of a child in namespaces of its own that opens a netlink socket there and ends: it shares our descriptors, so the socket is
 /// ours. Unlike unshare(2) this makes user namespaces for programs with threads, too.
 pub(super) fn clone_for_socket(namespaces: libc::c_int, protocol: libc::c_int) -> io::Result<OwnedFd> {

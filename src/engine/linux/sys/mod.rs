@@ -36,7 +36,7 @@ use super::Machine;
 use super::errno::refused;
 use super::features::{Answer, Feature};
 use super::kernel::{EchoSocket, Kernel, Knob, Process};
-use crate::engine::{Backend, EngineError, Exit, Fact, NotRun, Running, Settling, Stream, Unusable};
+use crate::engine::{Backend, EngineError, Exit, Fact, Lack, NotRun, Running, Settling, Stream, Unusable};
 use crate::graph::linux::{Root, Rules};
 use crate::graph::{Folder, Name, Place};
 use crate::model::LabName;
@@ -58,6 +58,10 @@ pub fn open(state_dir: &Path) -> Result<Box<dyn Backend>, Unusable> {
 pub fn kernel(state_dir: &Path) -> Result<impl Kernel + use<>, Unusable> {
     let (way, scratch) = way::try_it()?;
     let limits = call::raise_descriptor_limit();
+    call::have_free_descriptors(LEAST_FREE).map_err(|error| {
+        let message = format!("it needs {LEAST_FREE} more descriptors than are open ({error})");
+        Unusable::new(Lack::Configuration, &message, Some("`ulimit -n` raises the limit"))
+    })?;
     let now = limits.map_or(LEAST_LIMIT, |(_, now)| usize::try_from(now.rlim_cur).unwrap_or(usize::MAX));
     Ok(Namespaces {
         way,
@@ -93,6 +97,10 @@ pub fn ask(feature: Feature) -> Answer {
 
 /// Descriptors that a process has where nobody can say how many.
 const LEAST_LIMIT: usize = 256;
+
+/// Descriptors that must be free before anything is done. A step that fails is undone and looked at again, which takes some: with fewer
+/// than that it could neither.
+const LEAST_FREE: usize = 16;
 
 /// Descriptors that are left for everything but the two of each namespace that is held.
 const SPARE: usize = 64;
