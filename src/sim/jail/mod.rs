@@ -2,6 +2,7 @@
 
 mod get;
 mod params;
+mod request;
 mod set;
 
 use std::collections::{BTreeMap, BTreeSet};
