@@ -45,6 +45,7 @@ fn main() -> ExitCode {
             Trial::test("gc_takes_away_a_lab_that_no_record_knows_and_nothing_that_looks_like_it", strays),
             Trial::test("nodes_that_were_stopped_are_no_drift_and_sysctls_get_their_first_values_back", stopped),
             Trial::test("a_large_lab_is_out_of_sight_when_down_returns", large),
+            Trial::test("what_down_waited_for_is_gone_by_the_count_of_the_kernel", counted),
         ]
     })
 }
@@ -321,6 +322,26 @@ fn large() -> Result<(), Failed> {
     while is_there("cellblock-ends") {
         std::thread::yield_now();
     }
+    Ok(())
+}
+
+/// Where there may be little more than one lab's namespaces, the next lab has room when `down --wait` returns: each time, by the
+/// kernel's own count.
+fn counted() -> Result<(), Failed> {
+    let sandbox = sandbox();
+    sandbox.write(
+        "ring.yaml",
+        "version: 1\nname: ring\ntopology:\n  nodes: { \"r${n}\": { kind: router, each: { n: 0..59 } } }\n  links:\n    - { each: \
+         { n: 0..58 }, endpoints: [ \"r${n}:e1\", \"r${n + 1}:e0\" ] }\n",
+    );
+    let rounds = "echo 100 > /proc/sys/user/max_net_namespaces && mount -t tmpfs none /run && mkdir /run/netns || exit 99\nfor round \
+                  in 1 2 3 4; do \"$0\" up ring.yaml && \"$0\" down --wait ring || exit 1; done";
+    let program = env!("CARGO_BIN_EXE_cellblock");
+    let mut command = Command::new("unshare");
+    command.args(["--user", "--map-root-user", "--mount", "sh", "-c", rounds, program]);
+    command.env("CELLBLOCK_ENGINE", "linux").env("CELLBLOCK_STATE_DIR", "state").current_dir(sandbox.path());
+    let said = command.output()?;
+    assert!(said.status.success(), "{}: {}", said.status, String::from_utf8_lossy(&said.stderr));
     Ok(())
 }
 

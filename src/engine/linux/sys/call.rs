@@ -210,8 +210,8 @@ fn family(number: libc::c_int) -> libc::sa_family_t {
     libc::sa_family_t::try_from(number).unwrap_or(0)
 }
 
-/// poll(2) for something to read.
-pub(super) fn wait_readable(sockets: &[BorrowedFd<'_>], at_most: Duration) {
+/// poll(2) for something to read; whether there is something.
+pub(super) fn wait_readable(sockets: &[BorrowedFd<'_>], at_most: Duration) -> bool {
     let mut asked: Vec<libc::pollfd> = sockets
         .iter()
         .map(|socket| libc::pollfd { fd: socket.as_raw_fd(), events: libc::POLLIN, revents: 0 })
@@ -219,7 +219,7 @@ pub(super) fn wait_readable(sockets: &[BorrowedFd<'_>], at_most: Duration) {
     let milliseconds = libc::c_int::try_from(at_most.as_millis()).unwrap_or(libc::c_int::MAX);
     let length = libc::nfds_t::try_from(asked.len()).unwrap_or(0);
     // SAFETY: the array is ours, of that length. A signal only shortens the wait.
-    unsafe { libc::poll(asked.as_mut_ptr(), length, milliseconds) };
+    unsafe { libc::poll(asked.as_mut_ptr(), length, milliseconds) > 0 }
 }
 
 /// geteuid(2).

@@ -22,6 +22,8 @@ pub(super) const NAMES: &str = "/run/netns";
 const SOURCE: &str = "cellblock:";
 /// A file in a lab's directory that says that we made [`NAMES`].
 const MADE_NAMES: &str = "made-netns";
+/// Where a namespace is mounted whose end is watched.
+const AWAITED: &str = "awaited";
 
 /// A path for the kernel.
 pub(super) fn path(path: &Path) -> io::Result<CString> {
@@ -84,6 +86,13 @@ pub(super) fn labs() -> io::Result<Vec<LabName>> {
     }
     found.sort();
     Ok(found)
+}
+
+/// Whether a file system is on some lab's directory here.
+pub(super) fn has_labs() -> bool {
+    let (Ok(about), Ok(entries)) = (fs::metadata(LABS), fs::read_dir(LABS)) else { return false };
+    let device = about.dev();
+    entries.flatten().any(|entry| fs::metadata(entry.path()).is_ok_and(|about| about.is_dir() && about.dev() != device))
 }
 
 /// What is mounted on the lab's directory: the token, or what somebody else mounted there.
@@ -172,6 +181,25 @@ pub(super) fn keep(lab: &LabName, place: &Place, namespace: BorrowedFd<'_>) -> i
     OpenOptions::new().create(true).truncate(false).write(true).mode(0o444).open(&at)?;
     let own = CString::new(format!("/proc/self/fd/{}", namespace.as_raw_fd()))?;
     call::mount(&own, &path(&at)?, c"none", libc::MS_BIND, None)
+}
+
+/// Has a namespace go with the lab, in the same breath as the lab's own; where it is kept until then, if there is such a lab.
+pub(super) fn add(lab: &LabName, namespace: BorrowedFd<'_>) -> io::Result<Option<PathBuf>> {
+    let at = self::lab(lab).join(AWAITED);
+    if fs::metadata(self::lab(lab).join("ns")).is_err() {
+        return Ok(None);
+    }
+    OpenOptions::new().create(true).truncate(false).write(true).mode(0o444).open(&at)?;
+    let own = CString::new(format!("/proc/self/fd/{}", namespace.as_raw_fd()))?;
+    call::mount(&own, &path(&at)?, c"none", libc::MS_BIND, None)?;
+    Ok(Some(at))
+}
+
+/// Takes it away again, if the lab has stayed.
+pub(super) fn take_back(at: &Path) {
+    // It is gone, or goes with the lab.
+    let _ = path(at).and_then(|path| call::unmount(&path, libc::MNT_DETACH));
+    let _ = fs::remove_file(at);
 }
 
 fn leads_to(name: &Path, at: &Path) -> bool {

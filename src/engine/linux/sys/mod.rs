@@ -4,6 +4,7 @@ mod action;
 mod call;
 mod child;
 mod copies;
+mod counted;
 mod execute;
 mod features;
 mod folder;
@@ -229,17 +230,27 @@ fn make(lab: &LabName, place: &Place) -> Result<Held, EngineError> {
     Ok(Held { namespace: namespace.into(), netlink })
 }
 
+impl Settling for counted::Counted {
+    fn wait(self: Box<Self>, limit: Duration) -> Result<(), EngineError> {
+        settled(counted::Counted::wait(*self, limit), limit)
+    }
+}
+
 impl Settling for settle::Sentinels {
     fn wait(self: Box<Self>, limit: Duration) -> Result<(), EngineError> {
-        match self.relieve(limit) {
-            Ok(true) => Ok(()),
-            Ok(false) => {
-                let message = format!("the kernel is still taking namespaces apart after {} s", limit.as_secs());
-                Err(EngineError::strange("namespaces", "cleanup_net", message)
-                    .hint("the lab is gone for everybody else; `--timeout` waits longer"))
-            }
-            Err(error) => Err(no("a namespace to watch", "recv", &error)),
+        settled(self.relieve(limit), limit)
+    }
+}
+
+fn settled(waited: io::Result<bool>, limit: Duration) -> Result<(), EngineError> {
+    match waited {
+        Ok(true) => Ok(()),
+        Ok(false) => {
+            let message = format!("the kernel is still taking namespaces apart after {} s", limit.as_secs());
+            Err(EngineError::strange("namespaces", "cleanup_net", message)
+                .hint("the lab is gone for everybody else; `--timeout` waits longer"))
         }
+        Err(error) => Err(no("a namespace to watch", "recv", &error)),
     }
 }
 
@@ -423,6 +434,11 @@ impl Kernel for Namespaces {
             return Ok(None);
         }
         self.is_awaited = true;
+        // Not into a directory that somebody else has there.
+        let is_ours = matches!(self.read_token(lab), Ok(Some(_)));
+        if let Ok(counted) = counted::Counted::begin(is_ours.then_some(lab)) {
+            return Ok(Some(Box::new(counted)));
+        }
         let posted = settle::Sentinels::post().map_err(|error| no("a namespace to watch", "unshare", &error))?;
         Ok(Some(Box::new(posted)))
     }
