@@ -2,12 +2,11 @@
 //! record says. The kernel is simulated; what it takes to dump that is told by itself.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use cellblock::plan;
 
 use super::subject::{self, Simulated, model_of};
-use super::{Outcome, aim, load, median, timed};
+use super::{Outcome, Spent, aim, load, median, timed};
 
 /// Milliseconds that it may take for so many nodes.
 const MOST: (usize, f64) = (10_000, 1000.0);
@@ -17,29 +16,28 @@ const PHASES: [&str; 6] = ["file", "record", "wanted", "seen", "diff", "all"];
 
 pub fn run(sizes: &[usize], rounds: usize) -> Outcome {
     println!("diff of N nodes, a tenth routers, 2N links, one of them edited; milliseconds, {}", load());
-    print!("{:>7}", "nodes");
+    print!("{:>7} {:>4}", "nodes", "");
     PHASES.iter().for_each(|phase| print!(" {phase:>8}"));
     println!(" {:>8}", "(dumps)");
-    let mut before: Option<f64> = None;
     for &nodes in sizes {
         let (phases, dumps) = differences(nodes, rounds)?;
-        print!("{nodes:>7}");
-        phases.iter().for_each(|phase| print!(" {phase:>8.1}"));
-        let all = phases[PHASES.len() - 1];
-        let aim = if nodes == MOST.0 { aim(all, MOST.1, " ms") } else { String::new() };
-        let growth = before.map_or_else(String::new, |before| format!("x{:.1}", all / before));
-        println!(" {dumps:>8.1}   {growth}   {aim}");
-        before = Some(all);
+        for (what, figure) in Spent::FIGURES {
+            print!("{nodes:>7} {what:>4}");
+            let phases = phases.each_ref().map(|spans| median(spans.iter().map(figure)));
+            phases.iter().for_each(|phase| print!(" {phase:>8.1}"));
+            let aim = if nodes == MOST.0 { aim(phases[PHASES.len() - 1], MOST.1, " ms") } else { String::new() };
+            println!(" {:>8.1}   {aim}", median(dumps.iter().map(figure)));
+        }
     }
     println!();
     Ok(())
 }
 
-/// The medians of the phases and of the dumps.
-fn differences(nodes: usize, rounds: usize) -> Outcome<([f64; PHASES.len()], f64)> {
+/// What the phases and the dumps took, each time.
+fn differences(nodes: usize, rounds: usize) -> Outcome<([Vec<Spent>; PHASES.len()], Vec<Spent>)> {
     let Simulated { text, machine, records, graph, .. } = &mut subject::simulated(nodes)?;
     let edited = text.replacen(" pool: wire }", " pool: wire, mtu: 1400 }", 1);
-    let mut spans: [Vec<Duration>; PHASES.len()] = Default::default();
+    let mut spans: [Vec<Spent>; PHASES.len()] = Default::default();
     let mut dumps = Vec::new();
     for _ in 0..rounds {
         let (observed, dump) = timed(|| subject::dump(machine, records, graph))?;
@@ -56,5 +54,5 @@ fn differences(nodes: usize, rounds: usize) -> Outcome<([f64; PHASES.len()], f64
         let phases = [file, read, wanted, seen, diff, file + read + wanted + seen + diff];
         spans.iter_mut().zip(phases).for_each(|(spans, span)| spans.push(span));
     }
-    Ok((spans.each_ref().map(|spans| median(spans)), median(&dumps)))
+    Ok((spans, dumps))
 }

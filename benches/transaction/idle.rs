@@ -1,11 +1,9 @@
 //! An `up` that finds nothing to do, against the dumps that it needs: on the kernel of this machine and on the simulator, in turns.
 
-use std::time::Duration;
-
 use cellblock::lab::ApplyOptions;
 
 use super::subject::{self, Simulated, model_of};
-use super::{Outcome, aim, load, median, timed};
+use super::{Outcome, Spent, aim, load, median, timed};
 
 /// How many times the dumps it may take.
 const MOST: f64 = 2.0;
@@ -27,14 +25,16 @@ pub fn simulated(nodes: usize, rounds: usize) -> Outcome {
         ups.push(span);
     }
     println!("`up` with nothing to do, {nodes} nodes and {} links, simulator; milliseconds, {}", nodes * 2, load());
-    report("", &dumps, &ups);
-    println!();
+    report(&dumps, &ups);
     Ok(())
 }
 
-fn report(what: &str, dumps: &[Duration], ups: &[Duration]) {
-    let (dumps, up) = (median(dumps), median(ups));
-    println!("{what:<6} dumps {dumps:>8.1}   up {up:>8.1}   x{:.2}   {}", up / dumps, aim(up / dumps, MOST, ""));
+fn report(dumps: &[Spent], ups: &[Spent]) {
+    for (what, figure) in Spent::FIGURES {
+        let [dumps, up] = [dumps, ups].map(|spent| median(spent.iter().map(figure)));
+        println!("{what:<6} dumps {dumps:>8.1}   up {up:>8.1}   x{:.2}   {}", up / dumps, aim(up / dumps, MOST, ""));
+    }
+    println!();
 }
 
 #[cfg(target_os = "linux")]
@@ -42,9 +42,9 @@ pub use on_linux::linux;
 
 #[cfg(target_os = "linux")]
 mod on_linux {
-    use super::super::linux::{Ready, Spent};
+    use super::super::linux::Ready;
     use super::super::shape::Shape;
-    use super::super::{Outcome, load};
+    use super::super::{Outcome, Spent, load};
     use super::report;
 
     /// On the kernel of this machine: the program, and dumps that nobody reads by a thread that does nothing else.
@@ -59,12 +59,8 @@ mod on_linux {
                 ups.push(spent);
             }
             println!("`up` with nothing to do, {} of {nodes} nodes, Linux; milliseconds, {}", shape.word(), load());
-            for (what, figure) in [("wall", Spent::wall as fn(&Spent) -> _), ("cpu", Spent::processor)] {
-                let [dumps, ups] = [&dumps, &ups].map(|spent| spent.iter().map(figure).collect::<Vec<_>>());
-                report(what, &dumps, &ups);
-            }
+            report(&dumps, &ups);
             lab.down()?;
-            println!();
         }
         Ok(())
     }

@@ -5,14 +5,14 @@ use std::io;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use cellblock::netlink::consts::{NLMSG_DONE, NLMSG_ERROR};
 use cellblock::netlink::wire::Messages;
 use cellblock::netlink::{Dialect, Requests, linux};
 
 use super::shape::Shape;
-use super::{Outcome, sys};
+use super::{Outcome, Spent, sys};
 
 /// The name of the lab that [`Shape::file`] describes.
 pub const LAB: &str = "bench";
@@ -21,23 +21,6 @@ pub const LAB: &str = "bench";
 pub struct Ready {
     pub state: tempfile::TempDir,
     home: File,
-}
-
-/// What something took.
-#[derive(Clone, Copy, Debug)]
-pub struct Spent {
-    wall: Duration,
-    processor: Duration,
-}
-
-impl Spent {
-    pub fn wall(&self) -> Duration {
-        self.wall
-    }
-
-    pub fn processor(&self) -> Duration {
-        self.processor
-    }
 }
 
 impl Ready {

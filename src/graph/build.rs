@@ -72,7 +72,7 @@ pub fn is_shaped(link: &Link) -> bool {
     link.shaping.iter().flatten().any(|shaping| shaping.value != Shaping::default())
 }
 
-fn netgraph_names(model: &Model) -> NetgraphNames {
+fn netgraph_names(model: &Model) -> NetgraphNames<'_> {
     let mut names = NetgraphNames::default();
     for node in &model.nodes {
         if node.kind.is_layer2() {
@@ -141,7 +141,7 @@ enum End {
 struct Builder<'m> {
     model: &'m Model,
     numbering: &'m Numbering,
-    names: NetgraphNames,
+    names: NetgraphNames<'m>,
     bridge_mtu: BTreeMap<NodeId, Mtu>,
     /// Whose objects are being made.
     owner: Owner,
@@ -356,7 +356,7 @@ impl Builder<'_> {
     }
 
     fn netgraph_name(&self, key: [&str; 2]) -> Name {
-        self.names.get(key).cloned().unwrap_or_else(|| Name::from(key[0]))
+        self.names.get(key).unwrap_or_else(|| Name::from(key[0]))
     }
 
     fn description(&self, of: &str) -> Arc<str> {

@@ -23,19 +23,19 @@ pub use sysctls::{Translated, interface_of, translate};
 /// The loopback interface.
 pub const LOOPBACK: &str = "lo";
 
-/// A kernel object that only Linux has.
+/// A kernel object that only Linux has. The large ones are boxed: graphs are mostly of small ones.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Linux {
     /// A network stack of its own.
     Namespace(Namespace),
     /// Two interfaces joined back to back.
-    Veth(Veth),
+    Veth(Box<Veth>),
     /// A bridge of the lab's namespace.
     Bridge(Bridge),
     /// How the ends of a veth pair send.
-    Shaped(Shaped),
+    Shaped(Box<Shaped>),
     /// The files of a node.
-    Root(Root),
+    Root(Box<Root>),
     /// The firewall of a node.
     Rules(Rules),
 }
@@ -249,9 +249,9 @@ impl Builder<'_> {
             ShapedEnd { place: end.place.clone(), interface: end.name.clone(), sending }
         });
         let shaped = Shaped { nic: first.name.clone(), ends };
-        self.push(Object::Linux(Linux::Veth(Veth { nics: [first, second], ends: [here, there] })));
+        self.push(Object::Linux(Linux::Veth(Box::new(Veth { nics: [first, second], ends: [here, there] }))));
         if shaped.ends.iter().any(|end| !end.sending.is_plain()) {
-            self.push(Object::Linux(Linux::Shaped(shaped)));
+            self.push(Object::Linux(Linux::Shaped(Box::new(shaped))));
         }
     }
 

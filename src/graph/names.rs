@@ -1,9 +1,8 @@
 //! Kernel names that we derive: always short enough, never the author's problem, the same for the same file.
 
-use std::collections::HashMap;
-
 use sha2::{Digest, Sha256};
 
+use super::Table;
 use super::object::Name;
 use crate::model::{LabName, Mac};
 
@@ -38,42 +37,42 @@ pub fn mac(lab: &LabName, node: &str, interface: &str) -> Mac {
 
 /// Names of netgraph nodes: the readable form where it fits and is unique, else the hashed one.
 #[derive(Debug, Default)]
-pub struct NetgraphNames {
-    wanted: Vec<(String, [String; 2])>,
-    given: HashMap<[String; 2], Name>,
+pub struct NetgraphNames<'m> {
+    wanted: Vec<(String, [&'m str; 2])>,
+    given: Table<[&'m str; 2], Name>,
 }
 
-impl NetgraphNames {
+impl<'m> NetgraphNames<'m> {
     /// Asks for `readable` for what the pair `key` stands for.
-    pub fn want(&mut self, readable: String, key: [&str; 2]) {
-        self.wanted.push((readable, key.map(str::to_owned)));
+    pub fn want(&mut self, readable: String, key: [&'m str; 2]) {
+        self.wanted.push((readable, key));
     }
 
     /// Decides all of them, whatever the order of asking.
     pub fn decide(&mut self) {
-        let mut uses: HashMap<&str, usize> = HashMap::new();
+        let mut uses: Table<&str, usize> = Table::default();
+        uses.reserve(self.wanted.len());
         for (readable, _) in &self.wanted {
             *uses.entry(readable).or_default() += 1;
         }
-        let mut given = HashMap::with_capacity(self.wanted.len());
+        self.given.reserve(self.wanted.len());
         for (readable, key) in &self.wanted {
             let plain = readable.len() <= NETGRAPH_NAME && uses.get(readable.as_str()) == Some(&1);
             let name = if plain { readable.as_str().into() } else { hashed(readable, key) };
-            given.insert(key.clone(), name);
+            self.given.insert(*key, name);
         }
-        self.given = given;
     }
 
     /// The name decided for `key`.
     #[must_use]
-    pub fn get(&self, key: [&str; 2]) -> Option<&Name> {
-        self.given.get(&key.map(str::to_owned))
+    pub fn get(&self, key: [&str; 2]) -> Option<Name> {
+        self.given.get(&key).cloned()
     }
 }
 
-fn hashed(readable: &str, key: &[String; 2]) -> Name {
+fn hashed(readable: &str, key: &[&str; 2]) -> Name {
     let end = readable.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|end| *end <= 19).last().unwrap_or(0);
-    format!("{}~{}", &readable[..end], digits(&["cellblock netgraph 1", &key[0], &key[1]])).into()
+    format!("{}~{}", &readable[..end], digits(&["cellblock netgraph 1", key[0], key[1]])).into()
 }
 
 #[cfg(test)]
@@ -99,7 +98,7 @@ mod tests {
         names.want("a_b_c".into(), ["a_b", "c"]);
         names.want(format!("{long}_eth0"), [&long, "eth0"]);
         names.decide();
-        assert_eq!(&**names.get(["pc01", "eth0"]).unwrap(), "pc01_eth0");
+        assert_eq!(&*names.get(["pc01", "eth0"]).unwrap(), "pc01_eth0");
         let (one, two) = (names.get(["a", "b_c"]).unwrap(), names.get(["a_b", "c"]).unwrap());
         assert_ne!(one, two);
         assert!(one.starts_with("a_b_c~"));

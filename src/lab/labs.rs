@@ -272,7 +272,7 @@ impl Labs<'_> {
                 let id = object.id();
                 graph.get(&id).is_some() && covering.iter().all(|other| other.get(&id).is_none())
             };
-            let is_needed = plan.before.in_order().any(alone);
+            let is_needed = plan.before.objects().any(alone);
             if place > 0 && is_needed {
                 models.push(model.clone());
             }

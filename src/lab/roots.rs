@@ -10,7 +10,7 @@ use crate::graph::{Graph, Object};
 /// else's, and `down` would take it away.
 pub(super) fn refuse_taken(wanted: &[Arc<Graph>], seen: &Graph, roots: Option<&str>) -> Result<(), LabError> {
     let ours = roots.unwrap_or(ROOTS);
-    for object in wanted.iter().flat_map(|graph| graph.in_order()) {
+    for object in wanted.iter().flat_map(|graph| graph.objects()) {
         let Object::Mount(mount) = object else { continue };
         if !is_within(&mount.at, ours) && seen.get(&object.id()).is_some() {
             let message = format!("something is mounted at `{}` already", mount.at);

@@ -9,7 +9,7 @@ use crate::plan::{self, Action, Attribute, Cause, Change, LinuxStep, Plan, Plann
 pub(super) fn first_values(plan: &Plan, previous: Option<&Record>, applied: Option<&Graph>) -> Vec<Sysctl> {
     let mut kept: Vec<Sysctl> = previous.map(|record| record.first_sysctls.clone()).unwrap_or_default();
     kept.retain(|sysctl| lasts(plan, &sysctl.place));
-    for object in plan.desired.in_order() {
+    for object in plan.desired.objects() {
         let Object::Sysctl(wanted) = object else { continue };
         let is_ours = || applied.is_some_and(|applied| applied.get(&object.id()).is_some());
         let is_told = wanted.place == Place::Host

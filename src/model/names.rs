@@ -18,8 +18,11 @@ pub struct NameError {
 /// Compares with runs of digits taken as numbers; equal numbers of different length order by length.
 #[must_use]
 pub fn natural_order(a: &str, b: &str) -> Ordering {
-    let (mut a, mut b) = (a.as_bytes(), b.as_bytes());
-    let (whole_a, whole_b) = (a, b);
+    let (whole_a, whole_b) = (a.as_bytes(), b.as_bytes());
+    // What they begin with alike decides nothing, except for a number that goes on behind it.
+    let alike = whole_a.iter().zip(whole_b).take_while(|(x, y)| x == y).count();
+    let number = whole_a[..alike].iter().rev().take_while(|c| c.is_ascii_digit()).count();
+    let (mut a, mut b) = (&whole_a[alike - number..], &whole_b[alike - number..]);
     loop {
         match (a.first(), b.first()) {
             (None, None) => return whole_a.len().cmp(&whole_b.len()).then_with(|| whole_a.cmp(whole_b)),

@@ -22,7 +22,7 @@ pub fn build(desired: Arc<Graph>, before: Arc<Graph>) -> Plan {
 pub fn build_since(desired: Arc<Graph>, before: Arc<Graph>, applied: Option<&Graph>) -> Plan {
     let (wanted, observed) = (&*desired, &*before);
     let fates = diff::fates(wanted, observed);
-    if fates.values().all(|fate| *fate == Fate::Keep) {
+    if fates.is_empty() {
         return plan_of(desired, before, Vec::new(), Vec::new(), Vec::new());
     }
     let mut builder = Builder {
@@ -72,7 +72,7 @@ struct Builder<'p> {
     fates: &'p Fates,
     /// Hook pairs that their node was, or is to be, made with.
     joined: Table<ObjectId, ()>,
-    /// In which stage and by whom an object's last step is done.
+    /// In which stage and by whom an object's last step is done, where others have to wait for that.
     ends: Table<ObjectId, (usize, Place)>,
     /// The first stage that is free.
     floor: usize,
@@ -82,11 +82,9 @@ struct Builder<'p> {
 impl Builder<'_> {
     /// What goes, in the reverse of the order in which it came.
     fn destroy(&mut self) {
-        for object in self.observed.in_order().rev() {
+        let going = self.fates.iter().filter(|(_, fate)| matches!(fate, Fate::Destroy | Fate::Replace(_)));
+        for object in self.observed.sorted(going.map(|(id, _)| id)).rev() {
             let id = object.id();
-            if !matches!(self.fates.get(&id), Some(Fate::Destroy | Fate::Replace(_))) {
-                continue;
-            }
             let steps = self.removal(object);
             let start = self.ends.remove(&id).unwrap_or((0, Place::Host));
             let end = self.emit(steps, start);
@@ -110,10 +108,15 @@ impl Builder<'_> {
                 Some(Fate::Change(_)) => self.alteration(object),
                 _ => Vec::new(),
             };
+            if steps.is_empty() && self.ends.is_empty() {
+                continue;
+            }
             let needed = self.desired.needs(&id).filter_map(|needed| self.ends.get(&needed.id()));
             let start = needed.max_by_key(|(stage, _)| *stage).cloned().unwrap_or((self.floor, Place::Host));
             let end = self.emit(steps, start);
-            self.ends.insert(id, end);
+            if end.0 > self.floor {
+                self.ends.insert(id, end);
+            }
         }
         self.visit_nodes_once();
     }
@@ -266,8 +269,9 @@ impl Builder<'_> {
         let found = self.desired.hooks_of(node).find(|hooks| {
             let fate = self.fates.get(&Object::Hooks((*hooks).clone()).id());
             let peer = hooks.seen_from(node).map(|(_, peer)| ObjectId::Netgraph(peer.node.clone()));
-            let stands = peer.is_some_and(|peer| {
-                self.ends.contains_key(&peer) || matches!(self.fates.get(&peer), Some(Fate::Keep | Fate::Change(_)))
+            let stands = peer.is_some_and(|peer| match self.fates.get(&peer) {
+                None | Some(Fate::Change(_)) => self.desired.get(&peer).is_some(),
+                _ => self.ends.contains_key(&peer),
             });
             stands && matches!(fate, Some(Fate::Create | Fate::Replace(_)))
         })?;

@@ -9,13 +9,13 @@ use crate::graph::{Address, Graph, Object, ObjectId, Owner, Place, Sysctl};
 
 /// What the plan says, in the order of the graphs.
 pub(super) fn changes(desired: &Graph, observed: &Graph, applied: Option<&Graph>, fates: &Fates) -> Vec<Change> {
-    let drifted = applied.map(|applied| diff::drifted(desired, observed, applied, fates)).unwrap_or_default();
+    let drifted = applied.map(|applied| diff::drifted(desired, applied, fates)).unwrap_or_default();
     let caused = |id: &ObjectId, change: Change| {
         if drifted.contains(id) { Change { cause: Cause::Drift, ..change } } else { change }
     };
     let mut changes = Vec::new();
     let moves = address_changes(desired, observed, fates);
-    for object in desired.in_order() {
+    for object in desired.sorted(fates.keys()) {
         let id = object.id();
         let (action, attributes) = match fates.get(&id) {
             Some(Fate::Create) if moves.contains_key(&id) => {
@@ -31,7 +31,7 @@ pub(super) fn changes(desired: &Graph, observed: &Graph, applied: Option<&Graph>
             changes.push(caused(&id, change(desired, object, action, attributes)));
         }
     }
-    for object in observed.in_order().rev() {
+    for object in observed.sorted(going(fates)).rev() {
         let id = object.id();
         let goes = fates.get(&id) == Some(&Fate::Destroy) && !stays_as_it_is(object, fates) && !moves.contains_key(&id);
         if goes && !follows_from_another(object, observed, fates, &Action::Destroy) {
@@ -41,6 +41,11 @@ pub(super) fn changes(desired: &Graph, observed: &Graph, applied: Option<&Graph>
     changes
 }
 
+/// What goes.
+fn going(fates: &Fates) -> impl Iterator<Item = &ObjectId> {
+    fates.iter().filter(|(_, fate)| **fate == Fate::Destroy).map(|(id, _)| id)
+}
+
 /// Addresses of an interface that take the place of others, by the identity of the new one and of the old one: where one of a family
 /// goes and one comes. The kernel knows no such change: it is a removal and an addition.
 fn address_changes<'g>(
@@ -48,9 +53,12 @@ fn address_changes<'g>(
     observed: &'g Graph,
     fates: &Fates,
 ) -> HashMap<ObjectId, (&'g Address, &'g Address)> {
+    if going(fates).next().is_none() {
+        return HashMap::new();
+    }
     let with = |graph: &'g Graph, fate: Fate| {
         let mut found: BTreeMap<(&Place, &str, bool), Vec<&Address>> = BTreeMap::new();
-        for object in graph.in_order() {
+        for object in graph.sorted(fates.keys()) {
             if let (Object::Address(address), true) = (object, fates.get(&object.id()) == Some(&fate)) {
                 let key = (&address.place, &*address.interface, address.net.is_ipv4());
                 found.entry(key).or_default().push(address);
@@ -60,9 +68,6 @@ fn address_changes<'g>(
     };
     let mut changes = HashMap::new();
     let goes = with(observed, Fate::Destroy);
-    if goes.is_empty() {
-        return changes;
-    }
     let comes = with(desired, Fate::Create);
     for (key, new) in &comes {
         if let (Some([old]), [new]) = (goes.get(key).map(Vec::as_slice), new.as_slice()) {
@@ -107,7 +112,7 @@ pub(super) fn notes(observed: &Graph, fates: &Fates) -> Vec<String> {
         }
         _ => None,
     };
-    observed.in_order().filter_map(stays).collect()
+    observed.sorted(going(fates)).filter_map(stays).collect()
 }
 
 /// Giving an interface to its node and setting it up belong to making it: said only when they happen alone.

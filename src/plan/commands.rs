@@ -15,7 +15,7 @@ use crate::graph::{
 #[must_use]
 pub fn commands(plan: &Plan) -> Vec<String> {
     let writer = Writer { lab: plan.lab.as_str() };
-    let mut objects = plan.desired.in_order().chain(plan.before.in_order());
+    let mut objects = plan.desired.objects().chain(plan.before.objects());
     let on_linux = objects.any(|object| matches!(object, Object::Linux(_)));
     let mut lines: Vec<String> = Vec::new();
     let mut steps: Vec<&super::Planned> = plan.steps.iter().collect();

@@ -8,8 +8,6 @@ use crate::graph::{Graph, Linux, Nic, Object, ObjectId, PipeSettings, Place, Tab
 /// What becomes of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
-    /// It stays as it is.
-    Keep,
     /// It is made.
     Create,
     /// It stays, with other attributes.
@@ -43,44 +41,49 @@ impl Attribute {
     }
 }
 
-/// What becomes of each object.
+/// What becomes of each object that does not stay as it is.
 pub(super) type Fates = Table<ObjectId, Fate>;
 
 /// Decides about every object of both graphs.
 pub(super) fn fates(desired: &Graph, observed: &Graph) -> Fates {
-    let mut fates = Fates::with_capacity_and_hasher(desired.len(), Default::default());
-    for object in observed.in_order() {
-        let id = object.id();
-        if desired.get(&id).is_none() {
-            fates.insert(id, Fate::Destroy);
-        }
+    let mut fates = Fates::default();
+    let (mut there, mut same) = (0, 0);
+    for object in desired.objects() {
+        let old = observed.get(&object.id());
+        there += usize::from(old.is_some());
+        same += usize::from(old == Some(object));
+    }
+    if there < observed.len() {
+        let gone = observed.objects().map(Object::id).filter(|id| desired.get(id).is_none());
+        fates.extend(gone.map(|id| (id, Fate::Destroy)));
+    } else if same == desired.len() {
+        return fates;
     }
     // As long as nothing goes and nothing is new, nothing can be forced to follow it: in a large lab of which little changes that is so
     // of nearly everything.
     let mut is_forced = !fates.is_empty();
     for object in desired.in_order() {
-        let id = object.id();
-        let fate = match observed.get(&id) {
-            None => Fate::Create,
+        let fate = match observed.get(&object.id()) {
+            None => Some(Fate::Create),
             Some(old) => match is_forced.then(|| forced(object, desired, observed, &fates)).flatten() {
-                Some(attribute) => Fate::Replace(vec![attribute]),
-                None if old == object => Fate::Keep,
+                Some(attribute) => Some(Fate::Replace(vec![attribute])),
+                None if old == object => None,
                 None => compare((observed, old), (desired, object)),
             },
         };
-        is_forced |= matches!(fate, Fate::Create | Fate::Replace(_));
-        fates.insert(id, fate);
+        is_forced |= matches!(fate, Some(Fate::Create | Fate::Replace(_)));
+        fates.extend(fate.map(|fate| (object.id(), fate)));
     }
     fates
 }
 
 /// Objects that are not as they are wanted although what is wanted was applied before: somebody else changed them.
-pub(super) fn drifted(desired: &Graph, observed: &Graph, applied: &Graph, fates: &Fates) -> HashSet<ObjectId> {
+pub(super) fn drifted(desired: &Graph, applied: &Graph, fates: &Fates) -> HashSet<ObjectId> {
     let mut drifted = HashSet::new();
-    for object in desired.in_order() {
+    for object in desired.sorted(fates.keys()) {
         let id = object.id();
         let by_itself = match fates.get(&id) {
-            None | Some(Fate::Keep | Fate::Destroy) => continue,
+            None | Some(Fate::Destroy) => continue,
             Some(Fate::Create | Fate::Change(_)) => true,
             // What is made anew with something that it rests on has the cause of that.
             Some(Fate::Replace(attributes)) => {
@@ -93,7 +96,7 @@ pub(super) fn drifted(desired: &Graph, observed: &Graph, applied: &Graph, fates:
         }
     }
     let goes = |id: &ObjectId| fates.get(id) == Some(&Fate::Destroy) && applied.get(id).is_none();
-    drifted.extend(observed.in_order().map(Object::id).filter(goes));
+    drifted.extend(fates.keys().filter(|id| goes(id)).cloned());
     drifted
 }
 
@@ -137,7 +140,8 @@ fn carries(needed: &Object, object: &Object) -> bool {
     }
 }
 
-fn compare((observed, old): (&Graph, &Object), (desired, new): (&Graph, &Object)) -> Fate {
+/// `None` if there is no difference that matters.
+fn compare((observed, old): (&Graph, &Object), (desired, new): (&Graph, &Object)) -> Option<Fate> {
     let mut found = Attributes::default();
     match (old, new) {
         (Object::Jail(old), Object::Jail(new)) => {
@@ -239,14 +243,10 @@ impl Attributes {
         }
     }
 
-    fn fate(self) -> Fate {
-        if self.0.is_empty() {
-            Fate::Keep
-        } else if self.0.iter().any(|attribute| attribute.forces) {
-            Fate::Replace(self.0)
-        } else {
-            Fate::Change(self.0)
-        }
+    fn fate(self) -> Option<Fate> {
+        let forces = self.0.iter().any(|attribute| attribute.forces);
+        let fate = if forces { Fate::Replace } else { Fate::Change };
+        (!self.0.is_empty()).then(|| fate(self.0))
     }
 }
 
@@ -254,7 +254,7 @@ impl Attributes {
 pub(super) fn whereabouts(nic: &Nic, observed: &Graph, fates: &Fates) -> (Place, crate::graph::Name) {
     let id = ObjectId::Placement(nic.name.clone());
     match (observed.get(&id), fates.get(&id)) {
-        (Some(Object::Placement(placement)), Some(Fate::Keep | Fate::Change(_))) => {
+        (Some(Object::Placement(placement)), None | Some(Fate::Change(_))) => {
             (placement.place.clone(), placement.name.clone())
         }
         _ => end_of(nic, observed).unwrap_or_else(|| (Place::Lab, nic.name.clone())),

@@ -253,10 +253,10 @@ fn namespace(lab: &str, place: &Place) -> Option<String> {
 pub(super) fn creation(object: &Linux) -> Vec<Step> {
     vec![Step::Linux(match object.clone() {
         Linux::Namespace(namespace) => LinuxStep::CreateNamespace(namespace),
-        Linux::Veth(veth) => LinuxStep::CreateVeth(veth),
+        Linux::Veth(veth) => LinuxStep::CreateVeth(*veth),
         Linux::Bridge(bridge) => LinuxStep::CreateBridge(bridge),
         Linux::Shaped(shaped) => return shaped::steps(None, Some(&shaped)),
-        Linux::Root(root) => LinuxStep::SetRoot(root),
+        Linux::Root(root) => LinuxStep::SetRoot(*root),
         Linux::Rules(rules) => LinuxStep::SetRules { place: rules.place.clone(), from: None, to: Some(rules) },
     })]
 }
@@ -265,10 +265,10 @@ pub(super) fn creation(object: &Linux) -> Vec<Step> {
 pub(super) fn removal(object: &Linux) -> Vec<Step> {
     vec![Step::Linux(match object.clone() {
         Linux::Namespace(namespace) => LinuxStep::RemoveNamespace(namespace),
-        Linux::Veth(veth) => LinuxStep::RemoveVeth(veth),
+        Linux::Veth(veth) => LinuxStep::RemoveVeth(*veth),
         Linux::Bridge(bridge) => LinuxStep::RemoveBridge(bridge),
         Linux::Shaped(shaped) => return shaped::steps(Some(&shaped), None),
-        Linux::Root(root) => LinuxStep::UnsetRoot(root),
+        Linux::Root(root) => LinuxStep::UnsetRoot(*root),
         Linux::Rules(rules) => LinuxStep::SetRules { place: rules.place.clone(), from: Some(rules), to: None },
     })]
 }

@@ -1,30 +1,35 @@
 //! Where the interfaces of a lab are now: somebody may have renamed them, or removed the jail they were in.
 
-use std::collections::{BTreeMap, HashMap};
+use std::cell::LazyCell;
+use std::collections::BTreeMap;
 
 use super::Observed;
-use crate::graph::{Graph, Name, Nic, Object, Place, Placement};
+use crate::graph::{Graph, Name, Nic, Object, Place, Placement, Table};
 use crate::model::{Mac, Mtu};
 
 /// Interfaces by their name in the lab jail: where they are and what they are called there.
-type Located = HashMap<Name, (Place, Name)>;
+pub(super) type Located = Table<Name, (Place, Name)>;
+/// Interfaces that somebody renamed, by where they are and what they are called there: what they should be called.
+pub(super) type Called = Table<(Place, Name), Name>;
 
 /// Finds every interface of `known`. The description, which an interface keeps wherever it goes, tells more than its name. With it
 /// what should be the name of those that are called something else.
-pub(super) fn locate(observed: &Observed, known: &[&Graph]) -> (Located, HashMap<(Place, Name), Name>) {
-    let described = described(observed);
-    let mut located = Located::new();
-    let mut called = HashMap::new();
+pub(super) fn locate(observed: &Observed, known: &[&Graph]) -> (Located, Called) {
+    // Nearly always everything is where it belongs, and nobody has to be asked what he is.
+    let described = LazyCell::new(|| described(observed));
+    let mut located = Located::default();
+    let mut called = Called::default();
     let names = observed.interfaces.get(&Place::Lab).into_iter().flat_map(BTreeMap::keys);
     located.extend(names.map(|name| (name.clone(), (Place::Lab, name.clone()))));
-    for object in known.iter().flat_map(|graph| graph.in_order()) {
+    for object in known.iter().flat_map(|graph| graph.objects()) {
         if let Object::Placement(placement) = object
+            && !located.contains_key(&placement.nic)
             && let Some(name) = by_name(observed, known, placement)
         {
-            located.entry(placement.nic.clone()).or_insert((placement.place.clone(), name));
+            located.insert(placement.nic.clone(), (placement.place.clone(), name));
         }
     }
-    let makers = known.iter().flat_map(|graph| graph.in_order()).filter(|object| !matches!(object, Object::Linux(_)));
+    let makers = known.iter().flat_map(|graph| graph.objects()).filter(|object| !matches!(object, Object::Linux(_)));
     for nic in makers.flat_map(Object::nics) {
         if located.contains_key(&nic.name) || known.iter().any(|graph| graph.is_lent(&nic.name)) {
             continue;
@@ -62,7 +67,7 @@ fn by_name(observed: &Observed, known: &[&Graph], placement: &Placement) -> Opti
 }
 
 fn has_description(graph: &Graph, text: &str) -> bool {
-    text.starts_with("cellblock ") && graph.in_order().flat_map(Object::nics).any(|nic| &*nic.description == text)
+    text.starts_with("cellblock ") && graph.objects().flat_map(Object::nics).any(|nic| &*nic.description == text)
 }
 
 /// What an interface should be called in a place, which may not be the one where it should be.
@@ -70,7 +75,7 @@ fn wanted_name(known: &[&Graph], nic: &Nic, place: &Place) -> Option<Name> {
     if *place == Place::Lab {
         return Some(nic.name.clone());
     }
-    known.iter().flat_map(|graph| graph.in_order()).find_map(|object| match object {
+    known.iter().flat_map(|graph| graph.objects()).find_map(|object| match object {
         Object::Placement(placement) if placement.nic == nic.name && placement.place == *place => {
             Some(placement.name.clone())
         }
@@ -79,8 +84,8 @@ fn wanted_name(known: &[&Graph], nic: &Nic, place: &Place) -> Option<Name> {
 }
 
 /// Where each description is; of several that are alike the first.
-fn described(observed: &Observed) -> HashMap<&str, (&Place, &Name)> {
-    let mut found = HashMap::new();
+fn described(observed: &Observed) -> Table<&str, (&Place, &Name)> {
+    let mut found = Table::default();
     for (place, interfaces) in &observed.interfaces {
         for (name, seen) in interfaces.iter().filter(|(_, seen)| !seen.description.is_empty()) {
             found.entry(seen.description.as_str()).or_insert((place, name));

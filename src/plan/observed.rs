@@ -1,18 +1,18 @@
 //! What a kernel was seen to hold of a lab, and the same as a graph of objects.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
 use ipnetwork::IpNetwork;
 use serde::Serialize;
 
-use super::located;
+use super::located::{self, Called, Located};
 use super::observed_life::{LifeScope, ObservedLife};
 use super::observed_linux::{ObservedLink, ObservedNamespace};
 use crate::graph::linux::LOOPBACK;
 use crate::graph::{
     Address, Eiface, Epair, Graph, GraphError, Hook, Hooks, IfBridge, Jail, Linux, Member, Name, Netgraph,
-    NetgraphKind, Nic, Object, ObjectId, Owner, PipeSettings, Place, Placement, Route, Shape, Sysctl, Up,
+    NetgraphKind, Nic, Object, ObjectId, Owner, PipeSettings, Place, Placement, Route, Shape, Sysctl, Table, Up,
 };
 use crate::model::{Mac, Mtu};
 
@@ -42,7 +42,7 @@ impl Scope {
         // One that is ours in any of them may be there, or is to be there, because of us.
         let first = elsewhere.next().unwrap_or_default();
         scope.elsewhere = elsewhere.fold(first, |common, next| common.intersection(&next).cloned().collect());
-        for object in graphs.iter().flat_map(|graph| graph.in_order()) {
+        for object in graphs.iter().flat_map(|graph| graph.objects()) {
             match object {
                 Object::Jail(jail) => {
                     let parameters = scope.parameters.entry(jail.place.clone()).or_default();
@@ -173,7 +173,8 @@ impl Observed {
     pub fn graph_with(&self, known: &[&Graph], strict: bool) -> Result<Graph, GraphError> {
         let lab = known.first().map(|graph| graph.lab.clone()).ok_or(GraphError::NoLab)?;
         let (located, called) = located::locate(self, known);
-        let mut reader = Reader { observed: self, known, located, called, strict, objects: Vec::new() };
+        let objects = Vec::with_capacity(known.iter().map(|graph| graph.len()).max().unwrap_or(0));
+        let mut reader = Reader { observed: self, known, located, called, strict, objects };
         reader.jails();
         reader.netgraph();
         reader.linux();
@@ -198,13 +199,23 @@ fn is_the_kernels(interface: &str, ip: IpAddr) -> bool {
     }
 }
 
+/// An interface as it was seen, under the name that it has in the lab jail.
+fn nic(name: &Name, seen: &ObservedInterface) -> Nic {
+    Nic {
+        name: name.clone(),
+        mac: seen.mac.unwrap_or(Mac([0; 6])),
+        mtu: Mtu(u16::try_from(seen.mtu).unwrap_or(u16::MAX)),
+        description: seen.description.as_str().into(),
+    }
+}
+
 pub(super) struct Reader<'o> {
     pub(super) observed: &'o Observed,
     pub(super) known: &'o [&'o Graph],
     /// Interfaces whose identity is clear, by their name in the lab jail: where they are and what they are called there.
-    pub(super) located: HashMap<Name, (Place, Name)>,
+    pub(super) located: Located,
     /// Interfaces of ours that somebody renamed: by where they are and what they are called there, what they should be.
-    called: HashMap<(Place, Name), Name>,
+    called: Called,
     /// What programs in nodes made counts, too.
     strict: bool,
     objects: Vec<(Owner, Object)>,
@@ -230,13 +241,7 @@ impl Reader<'_> {
 
     pub(super) fn nic(&self, name: &Name) -> Option<Nic> {
         let (place, present) = self.located.get(name)?;
-        let seen = self.observed.interface(place, present)?;
-        Some(Nic {
-            name: name.clone(),
-            mac: seen.mac.unwrap_or(Mac([0; 6])),
-            mtu: Mtu(u16::try_from(seen.mtu).unwrap_or(u16::MAX)),
-            description: seen.description.as_str().into(),
-        })
+        Some(nic(name, self.observed.interface(place, present)?))
     }
 
     /// An interface that another tool has taken out of the lab, or is about to: as we made it, for we cannot look there.
@@ -251,7 +256,7 @@ impl Reader<'_> {
     fn clone_of(&self, cloner: &str, name: &Name) -> Option<Nic> {
         let (place, present) = self.located.get(name)?;
         let seen = self.observed.interface(place, present)?;
-        self.nic(name).filter(|_| seen.cloner.as_deref() == Some(cloner))
+        (seen.cloner.as_deref() == Some(cloner)).then(|| nic(name, seen))
     }
 
     fn netgraph(&mut self) {
@@ -312,7 +317,7 @@ impl Reader<'_> {
     fn strays(&mut self) {
         let known = self.known;
         let (mut whole, mut halves) = (Vec::new(), Vec::new());
-        for object in known.iter().flat_map(|graph| graph.in_order()) {
+        for object in known.iter().flat_map(|graph| graph.objects()) {
             if let Object::Epair(epair) = object {
                 match self.pair(epair) {
                     [Some(a), Some(b)] => whole.push([a, b]),
@@ -330,7 +335,7 @@ impl Reader<'_> {
                 self.push(Object::Epair(Epair { ends }));
             }
         }
-        for object in known.iter().flat_map(|graph| graph.in_order()) {
+        for object in known.iter().flat_map(|graph| graph.objects()) {
             if let Object::IfBridge(bridge) = object
                 && let Some(nic) = self.clone_of("bridge", &bridge.nic.name)
                 && pushed.insert(nic.name.clone())
@@ -371,29 +376,33 @@ impl Reader<'_> {
 
     fn placements(&mut self) {
         let known = self.known;
-        let mut seen = BTreeSet::new();
-        for object in known.iter().flat_map(|graph| graph.in_order()) {
+        let mut seen = Table::default();
+        for object in known.iter().flat_map(|graph| graph.objects()) {
             if let Object::Placement(placement) = object {
                 self.placement(&placement.nic, placement.no_dad, &mut seen);
             }
         }
         // What should be in the lab jail is placed where somebody took it, or under the name that somebody gave it.
-        for object in known.iter().flat_map(|graph| graph.in_order()) {
+        for object in known.iter().flat_map(|graph| graph.objects()) {
             if !matches!(object, Object::Linux(_)) {
                 object.nics().iter().for_each(|nic| self.placement(&nic.name, false, &mut seen));
             }
         }
     }
 
-    fn placement(&mut self, nic: &Name, no_dad: bool, seen: &mut BTreeSet<Name>) {
-        let Some((place, name)) = self.located.get(nic).cloned() else { return };
-        if (place != Place::Lab || name != *nic) && seen.insert(nic.clone()) {
+    fn placement(&mut self, nic: &Name, no_dad: bool, seen: &mut Table<Name, ()>) {
+        let Some((place, name)) = self.located.get(nic) else { return };
+        if (*place != Place::Lab || *name != *nic) && seen.insert(nic.clone(), ()).is_none() {
+            let (place, name) = (place.clone(), name.clone());
             self.push(Object::Placement(Placement { nic: nic.clone(), place, name, no_dad }));
         }
     }
 
     /// What an interface is called, or should be.
     fn called(&self, place: &Place, name: &Name) -> Name {
+        if self.called.is_empty() {
+            return name.clone();
+        }
         self.called.get(&(place.clone(), name.clone())).unwrap_or(name).clone()
     }
 
@@ -418,10 +427,10 @@ impl Reader<'_> {
                 }
             }
         }
-        let ours: BTreeSet<(Place, Name)> = self.located.values().cloned().collect();
+        let ours: Table<(Place, Name), ()> = self.located.values().map(|found| (found.clone(), ())).collect();
         for (place, interfaces) in &self.observed.interfaces {
             for (name, seen) in interfaces {
-                let placed = ours.contains(&(place.clone(), name.clone()));
+                let placed = ours.contains_key(&(place.clone(), name.clone()));
                 self.interface(place, &self.called(place, name), seen, placed);
             }
         }
@@ -441,10 +450,10 @@ impl Reader<'_> {
         let loopback = matches!(&**name, "lo0" | LOOPBACK);
         let own = placed || (loopback && matches!(place, Place::Node(_)));
         for net in &seen.addresses {
-            let known = self.is_known(&ObjectId::Address(place.clone(), name.clone(), net.ip()));
-            let address = Address { place: place.clone(), interface: name.clone(), net: *net };
-            if known || (own && !is_the_kernels(name, net.ip())) {
-                self.push(Object::Address(address));
+            let known = || self.is_known(&ObjectId::Address(place.clone(), name.clone(), net.ip()));
+            if (own && !is_the_kernels(name, net.ip())) || known() {
+                let (place, interface) = (place.clone(), name.clone());
+                self.push(Object::Address(Address { place, interface, net: *net }));
             }
         }
         let up = ObjectId::Up(place.clone(), name.clone());

@@ -123,7 +123,7 @@ impl ObservedLife {
     pub(super) fn objects(&self, known: &[&Graph], jails: &BTreeMap<Place, ObservedJail>) -> Vec<Object> {
         let mut objects = Vec::new();
         let mut told = BTreeSet::new();
-        for object in known.iter().flat_map(|graph| graph.in_order()) {
+        for object in known.iter().flat_map(|graph| graph.objects()) {
             let seen = match object {
                 Object::Folder(folder) => self.folder(folder),
                 Object::Clone(clone) => self.clone_of(clone),
@@ -144,7 +144,7 @@ impl ObservedLife {
         }
         objects.extend(self.cpus(known.first().copied()));
         objects.extend(self.rules.iter().cloned().map(|rules| Object::Linux(Linux::Rules(rules))));
-        objects.extend(self.roots.iter().cloned().map(|root| Object::Linux(Linux::Root(root))));
+        objects.extend(self.roots.iter().cloned().map(|root| Object::Linux(Linux::Root(Box::new(root)))));
         objects
     }
 

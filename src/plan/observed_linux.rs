@@ -1,12 +1,12 @@
 //! What was seen of objects that only Linux has, and the same as objects.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 use super::observed::{Observed, ObservedInterface, Reader};
 use crate::graph::linux::{Bridge, BridgeSettings, End, Linux, Namespace, Sending, Shaped, ShapedEnd, Veth};
-use crate::graph::{Name, Nic, Object, Place};
+use crate::graph::{Name, Nic, Object, Place, Table};
 
 /// A namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -41,22 +41,22 @@ impl Reader<'_> {
             self.push(Object::Linux(Linux::Namespace(Namespace { place: place.clone() })));
         }
         self.locate_ends();
-        let mut ours: BTreeSet<(Place, Name)> = BTreeSet::new();
-        let mut seen: BTreeSet<Name> = BTreeSet::new();
+        let mut ours: Table<(Place, Name), ()> = Table::default();
+        let mut seen: Table<Name, ()> = Table::default();
         let known = self.known;
-        for object in known.iter().flat_map(|graph| graph.in_order()) {
+        for object in known.iter().flat_map(|graph| graph.objects()) {
             match object {
-                Object::Linux(Linux::Veth(veth)) if !seen.contains(&veth.nics[0].name) => {
+                Object::Linux(Linux::Veth(veth)) if !seen.contains_key(&veth.nics[0].name) => {
                     let Some(found) = self.veth(veth) else { continue };
-                    seen.insert(veth.nics[0].name.clone());
-                    ours.extend(found.ends.iter().map(|end| (end.place.clone(), end.name.clone())));
+                    seen.insert(veth.nics[0].name.clone(), ());
+                    ours.extend(found.ends.iter().map(|end| ((end.place.clone(), end.name.clone()), ())));
                     self.shaped(&found);
-                    self.push(Object::Linux(Linux::Veth(found)));
+                    self.push(Object::Linux(Linux::Veth(Box::new(found))));
                 }
-                Object::Linux(Linux::Bridge(bridge)) if !seen.contains(&bridge.nic.name) => {
+                Object::Linux(Linux::Bridge(bridge)) if !seen.contains_key(&bridge.nic.name) => {
                     let Some(found) = self.bridge(&bridge.nic.name) else { continue };
-                    seen.insert(bridge.nic.name.clone());
-                    ours.insert((Place::Lab, bridge.nic.name.clone()));
+                    seen.insert(bridge.nic.name.clone(), ());
+                    ours.insert((Place::Lab, bridge.nic.name.clone()), ());
                     self.push(Object::Linux(Linux::Bridge(found)));
                 }
                 _ => {}
@@ -66,7 +66,7 @@ impl Reader<'_> {
     }
 
     fn locate_ends(&mut self) {
-        for object in self.known.iter().flat_map(|graph| graph.in_order()) {
+        for object in self.known.iter().flat_map(|graph| graph.objects()) {
             let Object::Linux(Linux::Veth(veth)) = object else { continue };
             for (nic, end) in veth.nics.iter().zip(&veth.ends) {
                 if let Some(found) = whereabouts(self.observed, nic, end) {
@@ -116,7 +116,8 @@ impl Reader<'_> {
             ShapedEnd { place: end.place.clone(), interface: end.name.clone(), sending }
         });
         if ends.iter().any(|end| !end.sending.is_plain()) {
-            self.push(Object::Linux(Linux::Shaped(Shaped { nic: veth.nics[0].name.clone(), ends })));
+            let shaped = Shaped { nic: veth.nics[0].name.clone(), ends };
+            self.push(Object::Linux(Linux::Shaped(Box::new(shaped))));
         }
     }
 
@@ -126,10 +127,10 @@ impl Reader<'_> {
     }
 
     /// What is in the lab's own namespace and belongs to no object that we know: it goes.
-    fn strays_of_the_lab(&mut self, ours: &BTreeSet<(Place, Name)>) {
+    fn strays_of_the_lab(&mut self, ours: &Table<(Place, Name), ()>) {
         let names: Vec<Name> =
             self.observed.interfaces.get(&Place::Lab).into_iter().flat_map(BTreeMap::keys).cloned().collect();
-        for name in names.into_iter().filter(|name| !ours.contains(&(Place::Lab, name.clone()))) {
+        for name in names.into_iter().filter(|name| !ours.contains_key(&(Place::Lab, name.clone()))) {
             if let Some(bridge) = self.bridge(&name) {
                 self.push(Object::Linux(Linux::Bridge(bridge)));
             } else if link(self.observed, &Place::Lab, &name, "veth").is_some()
@@ -138,7 +139,8 @@ impl Reader<'_> {
                 let far = Nic { name: "".into(), ..nic.clone() };
                 let end = End { place: Place::Lab, name, bridge: None, link_local: false, forwards: None };
                 let other = End { name: "".into(), ..end.clone() };
-                self.push(Object::Linux(Linux::Veth(Veth { nics: [nic, far], ends: [end, other] })));
+                let veth = Veth { nics: [nic, far], ends: [end, other] };
+                self.push(Object::Linux(Linux::Veth(Box::new(veth))));
             }
         }
     }

@@ -38,6 +38,7 @@ pub(super) fn objects(lab: &LabName, node: &Node, roots: &str) -> Vec<Object> {
     objects.extend(rw.iter().map(|folder| life::copy(name, &home, base, folder)));
     let private = rw.iter().map(|folder| (folder.as_str().into(), life::copy_at(&home, base, folder).into())).collect();
     let place = Place::Node(name.clone());
-    objects.push(Object::Linux(Linux::Root(Root { place, base: base.as_str().into(), read_only, private })));
+    let root = Root { place, base: base.as_str().into(), read_only, private };
+    objects.push(Object::Linux(Linux::Root(Box::new(root))));
     objects
 }
