@@ -200,6 +200,31 @@ fn an_interface_was_renamed_and_described_anew() {
     }
 }
 
+/// What is no more than a value of something is told as that, as drift, and put right in place.
+#[test]
+fn an_interface_was_described_anew_or_set_down() {
+    for means in BOTH {
+        for (jail, interface) in INTERFACES {
+            let of_itself = |damage: &str, act: &dyn Fn(&mut SimDoors), line: &str| {
+                mended(&format!("{jail}:{interface} {damage}"), means, |world, model| {
+                    act(&mut world.machine.doors);
+                    let text = render::text(&world.labs().plan(model).unwrap());
+                    let told = text.lines().find(|told| told.contains(line));
+                    let is_drift = |told: &str| told.starts_with("  ~ ") && told.ends_with(" (drift)");
+                    assert!(told.is_some_and(is_drift), "{line}:\n{text}");
+                })
+            };
+            let other = interface::set_description(name(interface), b"mine");
+            let counts =
+                of_itself("described anew", &|doors| control(doors, jail, other.clone()), "description mine -> ");
+            assert_eq!((counts.add, counts.change, counts.replace, counts.destroy), (0, 1, 0, 0));
+            let down = interface::set_flags(name(interface), 0);
+            let counts = of_itself("set down", &|doors| control(doors, jail, down.clone()), "state down -> up");
+            assert_eq!((counts.replace, counts.destroy), (0, 0));
+        }
+    }
+}
+
 #[test]
 fn an_epair_was_destroyed() {
     for (jail, interface) in [("worn.h2", "eth0"), ("worn.h2", "x0"), ("worn.r1", "x0")] {

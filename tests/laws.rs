@@ -9,12 +9,14 @@ mod support;
 use std::fmt::Write as _;
 
 use cellblock::diagnostic::Severity;
+use cellblock::lab::{ApplyOptions, Labs};
 use cellblock::model::{self, Model};
 use cellblock::plan::render;
 use cellblock::topology::{self, DiskReader, Input, LoadOptions};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::Value;
+use support::failing::Failing;
 use support::world::{World, told};
 
 /// A random lab. Parts name each other by position, counted round.
@@ -258,6 +260,33 @@ proptest! {
         let mut fresh = World::new();
         fresh.up(&b).map_err(TestCaseError::fail)?;
         same("an edit, and the file at once", &edited, &shown(&mut fresh, &b))?;
+    }
+
+    #[test]
+    fn a_plan_that_is_taken_back_restores((before, after) in edit(), at in any::<prop::sample::Index>()) {
+        let (Some(a), Some(b)) = (model_of(&before.yaml(false)), model_of(&after.yaml(false))) else {
+            return Err(TestCaseError::reject("a wrong file"));
+        };
+        let mut world = World::new();
+        world.up(&a).map_err(TestCaseError::fail)?;
+        // Nobody waits for the spanning tree where everything is as before already.
+        let standing = |world: &mut World| {
+            let mut lines = shown(world, &a);
+            lines.retain(|line| !line.contains("discarding"));
+            lines
+        };
+        let first = standing(&mut world);
+        let plan = world.labs().plan(&b).map_err(told).map_err(TestCaseError::fail)?;
+        if plan.steps.is_empty() {
+            return Ok(());
+        }
+        // All steps before the one that fails are undone by their inverses.
+        let mut failing = Failing::at(&mut world.machine, at.index(plan.steps.len()) + 1);
+        let mut labs = Labs { backend: &mut failing, records: &world.records, engine: "sim", entropy: [7; 16] };
+        let error = labs.apply(&plan, &b, &ApplyOptions::default(), &mut |_| {});
+        prop_assert!(error.is_err(), "the step is not refused:\n{}", render::text(&plan));
+        same("taken back", &first, &standing(&mut world))?;
+        prop_assert!(world.labs().plan(&a).unwrap().is_empty());
     }
 
     #[test]

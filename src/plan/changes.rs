@@ -22,7 +22,13 @@ pub(super) fn changes(desired: &Graph, observed: &Graph, applied: Option<&Graph>
                 changes.extend(moves.get(&id).map(|(old, new)| caused(&id, readdressed(desired, old, new))));
                 continue;
             }
-            Some(Fate::Create) => (Action::Create, new_attributes(object)),
+            Some(Fate::Create) => match object {
+                Object::Up(_) if !follows_from_another(object, desired, fates, &Action::Create) => {
+                    changes.push(caused(&id, set_to(desired, object, true)));
+                    continue;
+                }
+                _ => (Action::Create, new_attributes(object)),
+            },
             Some(Fate::Change(attributes)) => (Action::Change, attributes.clone()),
             Some(Fate::Replace(attributes)) => (Action::Replace, attributes.clone()),
             _ => continue,
@@ -35,7 +41,13 @@ pub(super) fn changes(desired: &Graph, observed: &Graph, applied: Option<&Graph>
         let id = object.id();
         let goes = fates.get(&id) == Some(&Fate::Destroy) && !stays_as_it_is(object, fates) && !moves.contains_key(&id);
         if goes && !follows_from_another(object, observed, fates, &Action::Destroy) {
-            changes.push(caused(&id, change(observed, object, Action::Destroy, Vec::new())));
+            changes.push(caused(
+                &id,
+                match object {
+                    Object::Up(_) => set_to(observed, object, false),
+                    _ => change(observed, object, Action::Destroy, Vec::new()),
+                },
+            ));
         }
     }
     changes
@@ -88,6 +100,13 @@ fn readdressed(desired: &Graph, old: &Address, new: &Address) -> Change {
         forces: false,
     };
     Change { name: format!("of {}", new.interface), ..change(desired, &object, Action::Change, vec![attribute]) }
+}
+
+/// An interface that stays comes up or goes down: to people that is a state of it, no object.
+fn set_to(graph: &Graph, object: &Object, is_up: bool) -> Change {
+    let word = |up: bool| Some(if up { "up" } else { "down" }.to_owned());
+    let attribute = Attribute { name: "state".to_owned(), old: word(!is_up), new: word(is_up), forces: false };
+    Change { kind: "interface", ..change(graph, object, Action::Change, vec![attribute]) }
 }
 
 /// A sysctl does not go. What it goes back to is known for some of a jail's own; the host's are restored by the record.

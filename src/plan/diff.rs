@@ -103,20 +103,35 @@ pub(super) fn drifted(desired: &Graph, applied: &Graph, fates: &Fates) -> HashSe
 /// An object does not outlive what it needs: whether something that it rests on is made anew.
 fn forced(object: &Object, desired: &Graph, observed: &Graph, fates: &Fates) -> Option<Attribute> {
     let id = object.id();
+    let standing = standing(object, desired, fates);
+    let carries = |needed: &&Object| {
+        let is_spare = matches!(needed, Object::Address(address) if standing.contains(&&*address.interface));
+        !is_spare && carries(needed, object)
+    };
     let replaced = desired
         .needs(&id)
-        .filter(|needed| carries(needed, object))
+        .filter(carries)
         .find(|needed| matches!(fates.get(&needed.id()), Some(Fate::Replace(_))))
         .or_else(|| displaced(object, desired, fates));
-    let gone = || {
-        observed.needs(&id).filter(|needed| carries(needed, object)).find(|needed| desired.get(&needed.id()).is_none())
-    };
+    let gone = || observed.needs(&id).filter(carries).find(|needed| desired.get(&needed.id()).is_none());
     let (graph, needed) = match replaced {
         Some(needed) => (desired, needed),
         None => (observed, gone()?),
     };
     let (kind, name) = words::describe(graph, needed);
     Some(Attribute { name: kind.to_owned(), old: None, new: Some(name), forces: true })
+}
+
+/// Interfaces with an address that a route rests on and that stays: others that they have in its subnet may come and go.
+fn standing<'g>(object: &Object, desired: &'g Graph, fates: &Fates) -> Vec<&'g str> {
+    let Object::Route(_) = object else { return Vec::new() };
+    let id = object.id();
+    let stays = |needed: &&Object| matches!(fates.get(&needed.id()), Some(Fate::Keep | Fate::Change(_)));
+    let interface = |needed: &'g Object| match needed {
+        Object::Address(address) => Some(&*address.interface),
+        _ => None,
+    };
+    desired.needs(&id).filter(stays).filter_map(interface).collect()
 }
 
 /// The address that a route is to rest on, if all that it is to rest on is yet to be made: what it rests on now is none of ours, or goes.
