@@ -191,7 +191,7 @@ pub struct PlanArgs {
     /// Plan for this node and its links alone (repeatable)
     #[arg(long = "target", value_name = "NODE")]
     pub only: Vec<String>,
-    /// Treat warnings, and what the engine cannot do, as errors; undo routes that programs in nodes made
+    /// Pass nothing over: refuse what the engine would leave out, and undo routes that programs in nodes made
     #[arg(long)]
     pub strict: bool,
 }
@@ -208,7 +208,7 @@ pub struct UpArgs {
     /// Change this node and its links alone (repeatable)
     #[arg(long = "target", value_name = "NODE")]
     pub only: Vec<String>,
-    /// Undo routes that programs in nodes made
+    /// Pass nothing over: refuse what the engine would leave out, and undo routes that programs in nodes made
     #[arg(long)]
     pub strict: bool,
 }

@@ -40,7 +40,7 @@ const ONE_HOME: &[(&[&str], &[&str])] = &[
     (&["netlink_packet_core", "netlink_packet_route"], &["src/netlink/"]),
     (&["clap", "clap_complete"], &["src/cli.rs", "src/main.rs", "src/commands/"]),
     (&["libc", "nix"], &["src/engine/freebsd/sys", "src/engine/linux/sys", "ngsock/src/sys.rs", "src/main.rs"]),
-    (&["rustix"], &["src/terminal/", "src/engine/linux/sys"]),
+    (&["rustix"], &["src/terminal/", "src/engine/linux/sys", "src/engine/files.rs"]),
     (&["signal_hook"], &["src/terminal/"]),
     (&["anyhow"], &["src/main.rs"]),
 ];

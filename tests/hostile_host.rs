@@ -6,10 +6,17 @@
 
 mod support;
 
-use cellblock::abi::Errno;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use cellblock::abi::ioctl::interface;
+use cellblock::abi::{Errno, InterfaceName};
 use cellblock::engine::Records;
+use cellblock::engine::files::{Disk, StateFiles};
 use cellblock::engine::freebsd::doors::{
-    Actor, Doors, HostDoor, JAIL_CREATE, JailDoor, JailParam, NetgraphDoor, Sock, SocketDoor, SocketKind,
+    Actor, Doors, HostDoor, IoctlDoor, JAIL_CREATE, JailDoor, JailParam, Jid, NetgraphDoor, Sock, SocketDoor,
+    SocketKind,
 };
 use cellblock::engine::freebsd::{Lack, Machine, Settings, admit};
 use cellblock::lab::{ApplyOptions, LabError, LabErrorKind, Labs};
@@ -40,7 +47,7 @@ const MODULES: [&str; 4] = ["ng_socket", "ng_eiface", "ng_bridge", "ng_pipe"];
 struct World {
     machine: Machine<SimDoors>,
     records: Records,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 impl World {
@@ -52,7 +59,7 @@ impl World {
             doors.load_module(module).unwrap();
         }
         let settings = Settings { load_modules: true, ..Settings::default() };
-        Self { machine: Machine { doors, settings }, records: Records::new(dir.path()), _dir: dir }
+        Self { machine: Machine { doors, settings }, records: Records::new(dir.path()), dir }
     }
 
     fn labs(&mut self) -> Labs<'_> {
@@ -221,11 +228,10 @@ fn a_name_that_somebody_takes_between_plan_and_up_is_theirs() {
     world.strangers_jail("lab", &[]);
     let before = world.picture();
     let error = world.apply(&plan, &model).unwrap_err();
-    assert_eq!((error.call.as_deref(), error.errno), (Some("jail_set"), Some(Errno::EEXIST)), "{error:#?}");
-    assert!(error.message.contains("`lab`") && error.hint.is_some(), "{error:#?}");
-    // What is left of ours cannot be looked for where theirs is; it is said, and nothing is touched.
-    assert!(error.left.iter().all(|left| left.contains("not ours")), "{error:#?}");
+    assert_eq!(error.kind, LabErrorKind::BadState, "{error:#?}");
+    assert!(error.message.contains("jail `lab` is not ours") && error.hint.is_some(), "{error:#?}");
     assert_eq!(world.picture(), before);
+    assert!(world.records.labs().unwrap().is_empty(), "nothing was begun");
     // Nor does anything that follows take it for ours.
     let error = world.labs().down(&model.lab, &mut |_| {}).unwrap_err();
     assert!(matches!(error.kind, LabErrorKind::BadState | LabErrorKind::NoSuchLab), "{error:#?}");
@@ -235,6 +241,138 @@ fn a_name_that_somebody_takes_between_plan_and_up_is_theirs() {
     world.machine.doors.jail_remove(jid).unwrap();
     world.up(&model).unwrap();
     world.labs().down(&model.lab, &mut |_| {}).unwrap();
+}
+
+/// An interface of somebody else on the host.
+fn strangers_interface(doors: &mut SimDoors, called: &str) {
+    let sock = doors.open(Actor::Host, SocketKind::Inet).unwrap();
+    let name = |text: &str| InterfaceName::new(text).unwrap();
+    let mut create = interface::create(name("epair"));
+    doors.ioctl(sock, create.request, &mut create.argument).unwrap();
+    let mut rename = interface::rename(create.argument.name().unwrap(), name(called));
+    doors.ioctl(sock, rename.request, &mut rename.argument).unwrap();
+    doors.close(sock);
+}
+
+const ON_HOST: &str = r#"
+version: 1
+name: lab
+topology:
+  nodes:
+    me: { kind: self }
+    a: { kind: host }
+  links:
+    - { endpoints: [ "me:up", "a:e0" ], ipv4: [ 10.0.0.1/24, 10.0.0.2/24 ] }
+    - { endpoints: [ "me:side", "a:e1" ], ipv4: [ 10.0.1.1/24, 10.0.1.2/24 ] }
+    - { endpoints: [ "me:free", "a:e2" ], ipv4: [ 10.0.2.1/24, 10.0.2.2/24 ] }
+"#;
+
+#[test]
+fn all_names_that_others_have_are_told_together_before_the_first_step() {
+    let (mut world, model) = (World::new(), model(ON_HOST));
+    world.machine.doors.load_module("if_epair").unwrap();
+    for taken in ["up", "side"] {
+        strangers_interface(&mut world.machine.doors, taken);
+    }
+    let jid = world.strangers_jail("lab", &[]);
+    let before = world.picture();
+    let error = world.labs().plan(&model).unwrap_err();
+    assert_eq!(error.kind, LabErrorKind::BadState, "{error:#?}");
+    assert!(error.message.contains("jail `lab`, interface `up`, interface `side` are not ours"), "{error:#?}");
+    assert!(!error.message.contains("free") && error.hint.is_some(), "{error:#?}");
+    // Without the jail, the interfaces.
+    world.machine.doors.jail_remove(Jid(jid)).unwrap();
+    let error = world.up(&model).unwrap_err();
+    assert!(error.message.contains("interface `up`, interface `side` are not ours"), "{error:#?}");
+    world.strangers_jail("lab", &[]);
+    assert_eq!(world.picture().len(), before.len());
+    assert!(world.records.labs().unwrap().is_empty());
+}
+
+#[test]
+fn a_name_that_an_edit_needs_is_looked_for_before_its_first_step() {
+    let (mut world, wide) = (World::new(), model(ON_HOST));
+    world.machine.doors.load_module("if_epair").unwrap();
+    let narrow: String =
+        ON_HOST.lines().filter(|line| !line.contains("side")).map(|line| format!("{line}\n")).collect();
+    let narrow = model(&narrow);
+    world.up(&narrow).unwrap();
+    strangers_interface(&mut world.machine.doors, "side");
+    let up = world.picture();
+    let error = world.up(&wide).unwrap_err();
+    assert!(error.message.contains("interface `side` is not ours"), "{error:#?}");
+    assert_eq!(world.picture(), up);
+    assert!(world.plan(&narrow).is_empty());
+    world.labs().down(&narrow.lab, &mut |_| {}).unwrap();
+}
+
+/// The disk, as it is told to be.
+#[derive(Debug)]
+struct Cramped {
+    disk: Disk,
+    room: u64,
+    writable: bool,
+}
+
+impl StateFiles for Cramped {
+    fn read(&self, path: &Path, most: u64) -> io::Result<Vec<u8>> {
+        self.disk.read(path, most)
+    }
+
+    fn list(&self, directory: &Path) -> io::Result<Vec<PathBuf>> {
+        self.disk.list(directory)
+    }
+
+    fn make_directory(&self, path: &Path) -> io::Result<()> {
+        self.disk.make_directory(path)
+    }
+
+    fn write(&self, path: &Path, octets: &[u8]) -> io::Result<()> {
+        if self.writable { self.disk.write(path, octets) } else { Err(io::ErrorKind::ReadOnlyFilesystem.into()) }
+    }
+
+    fn append(&self, path: &Path, octets: &[u8]) -> io::Result<()> {
+        self.disk.append(path, octets)
+    }
+
+    fn sync(&self, path: &Path) -> io::Result<()> {
+        self.disk.sync(path)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.disk.rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.disk.remove(path)
+    }
+
+    fn room(&self, _directory: &Path) -> io::Result<u64> {
+        Ok(self.room)
+    }
+}
+
+#[test]
+fn a_state_directory_without_room_or_read_only_is_found_before_the_first_step() {
+    let (mut world, model) = (World::new(), model(LAB));
+    let before = world.picture();
+    let folder = world.dir.path().to_owned();
+    let on = |room, writable| Records::through(&folder, Arc::new(Cramped { disk: Disk, room, writable }));
+    let plenty = std::mem::replace(&mut world.records, on(10_000, true));
+    for (room, writable, says) in [(10_000, true, "has no room"), (u64::MAX, false, "read-only")] {
+        world.records = on(room, writable);
+        let error = world.up(&model).unwrap_err();
+        assert_eq!(error.kind, LabErrorKind::BadState, "{error:#?}");
+        assert!(error.message.contains(says) && error.message.contains("labs"), "{error:#?}");
+        assert_eq!(world.picture(), before, "{says}");
+        assert!(world.records.labs().unwrap().is_empty(), "{says}");
+    }
+    // What is up can be taken down on a full disk.
+    world.records = plenty;
+    world.up(&model).unwrap();
+    world.records = on(0, true);
+    world.labs().down(&model.lab, &mut |_| {}).unwrap();
+    assert_eq!(world.picture(), before);
 }
 
 struct Wire<'d>(&'d mut SimDoors, Sock);

@@ -42,6 +42,8 @@ fn main() -> ExitCode {
             Trial::test("a_report_says_what_degrades", report),
             Trial::test("few_descriptors_are_enough_or_are_told", few_descriptors),
             Trial::test("what_daemons_make_in_nodes_is_left_alone", daemons),
+            Trial::test("what_somebody_set_on_an_interface_is_drift_and_put_right_in_place", set_by_others),
+            Trial::test("names_that_others_have_are_told_together_before_the_first_step", names_of_others),
             Trial::test("gc_takes_away_a_lab_that_no_record_knows_and_nothing_that_looks_like_it", strays),
             Trial::test("nodes_that_were_stopped_are_no_drift_and_sysctls_get_their_first_values_back", stopped),
             Trial::test("a_large_lab_is_out_of_sight_when_down_returns", large),
@@ -180,6 +182,11 @@ topology:
     }
     assert_eq!(said.err.matches("L001").count(), 2, "if_bridge and hub: {}", said.err);
     sandbox.run(&["validate", "much.yaml", "--engine", "linux", "--strict"]).expect(65);
+    // What is left out is refused; what is done in another way is not.
+    for verb in ["plan", "up"] {
+        assert!(sandbox.run(&[verb, "much.yaml", "--strict"]).expect(65).err.contains("L002"));
+    }
+    sandbox.run(&["plan", "demo.yaml", "--strict"]).expect(0);
     Ok(())
 }
 
@@ -263,15 +270,74 @@ fn daemons() -> Result<(), Failed> {
         sandbox.run(&[words, &["--detailed-exitcode"]].concat()).expect(0);
     }
     let strict = sandbox.run(&["inspect", "demo", "--drift", "--strict", "--detailed-exitcode"]).expect(2).out;
-    assert!(strict.contains("10.78.0.0/16") && !strict.contains("tunnel7"), "{strict}");
+    for learnt in ["route 10.77.0.0/16", "route 10.78.0.0/16"] {
+        assert!(strict.contains(&format!("-   {learnt}")), "{learnt}: {strict}");
+    }
+    assert!(!strict.contains("tunnel7"), "{strict}");
     sandbox.run(&["up", "demo.yaml", "--no-exec"]).expect(0);
     let routes = ip(&["-n", "demo.r", "-j", "route", "show"]).to_string();
     let addresses = ip(&["-n", "demo.r", "-j", "addr", "show"]).to_string();
     for (kept, all) in [("10.77.0.0/16", &routes), ("10.78.0.0/16", &routes), ("10.79.0.1", &addresses)] {
         assert!(all.contains(kept), "{kept} is not in {all}");
     }
+    // Whoever is strict has them removed.
+    sandbox.run(&["up", "demo.yaml", "--no-exec", "--strict"]).expect(0);
+    let routes = ip(&["-n", "demo.r", "-j", "route", "show"]).to_string();
+    assert!(!routes.contains("10.77.0.0") && !routes.contains("10.78.0.0"), "{routes}");
+    sandbox.run(&["inspect", "demo", "--drift", "--strict", "--detailed-exitcode"]).expect(0);
     sandbox.run(&["down", "demo"]).expect(0);
     assert_same(&machine(), &before, "after down");
+    Ok(())
+}
+
+fn set_by_others() -> Result<(), Failed> {
+    let before = machine();
+    let sandbox = sandbox();
+    sandbox.run(&["up", "demo.yaml", "--no-exec"]).expect(0);
+    run_ip(&["-n", "demo.r", "link", "set", "e0", "alias", "mine"]);
+    run_ip(&["-n", "demo.pc", "link", "set", "e0", "down"]);
+    let drift = sandbox.run(&["inspect", "demo", "--drift", "--detailed-exitcode"]).expect(2).out;
+    for line in ["description mine -> cellblock demo r:e0 (drift)", "~   interface e0  state down -> up (drift)"] {
+        assert!(drift.contains(line), "{line}: {drift}");
+    }
+    assert!(drift.contains(" 2 to change, 0 to replace, 0 to destroy"), "{drift}");
+    sandbox.run(&["up", "demo.yaml", "--no-exec"]).expect(0);
+    sandbox.run(&["inspect", "demo", "--drift", "--detailed-exitcode"]).expect(0);
+    sandbox.run(&["test", "demo"]).expect(0);
+    sandbox.run(&["down", "demo"]).expect(0);
+    assert_same(&machine(), &before, "after down");
+    Ok(())
+}
+
+/// Two namespaces and two interfaces of somebody else are where the lab's are to be.
+fn names_of_others() -> Result<(), Failed> {
+    let sandbox = sandbox();
+    let host = "    me: { kind: self }\n    s: { kind: switch, driver: if_bridge }\n";
+    let links = "  links:\n    - { endpoints: [ \"me:demo_a\", s ] }\n    - { endpoints: [ \"me:demo_b\", s ] }\n";
+    let text = LAB.replace("    s: { kind: switch, driver: if_bridge }\n", host).replace("  links:\n", links);
+    sandbox.write("demo.yaml", &text);
+    for name in ["demo.pc", "demo.srv"] {
+        run_ip(&["netns", "add", name]);
+    }
+    for name in ["demo_a", "demo_b"] {
+        run_ip(&["link", "add", name, "type", "bridge"]);
+    }
+    let before = machine();
+    for verb in ["plan", "up"] {
+        let said = sandbox.run(&[verb, "demo.yaml"]).expect(78).err;
+        let taken = "namespace `demo.pc`, namespace `demo.srv`, interface `demo_a`, interface `demo_b` are not ours";
+        assert!(said.contains(taken), "{said}");
+    }
+    assert_same(&machine(), &before, "nothing is touched");
+    assert!(!sandbox.path().join("state/labs/demo.journal").exists());
+    for name in ["demo.pc", "demo.srv"] {
+        run_ip(&["netns", "del", name]);
+    }
+    for name in ["demo_a", "demo_b"] {
+        run_ip(&["link", "del", name]);
+    }
+    sandbox.run(&["up", "demo.yaml", "--no-exec"]).expect(0);
+    sandbox.run(&["down", "demo"]).expect(0);
     Ok(())
 }
 

@@ -78,6 +78,7 @@ fn main() -> ExitCode {
             Trial::test("an_interrupt_of_down_leaves_the_rest_to_the_next_one", interrupted_down),
             Trial::test("an_interrupt_ends_the_wait_for_ports_of_a_spanning_tree", interrupted_while_reading_back),
             Trial::test("an_interrupt_ends_the_wait_for_processes", interrupted_grace),
+            Trial::test("an_interrupt_ends_a_command_of_the_file_and_takes_back_what_was_done", interrupted_command),
             Trial::test("what_died_between_directory_and_mount_is_swept_up", swept_up),
             Trial::test("the_last_lab_takes_away_what_the_first_one_made", last_of_two),
         ]
@@ -451,6 +452,48 @@ impl Stubborn {
     fn is_there(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
     }
+}
+
+/// Waits until a command of the file says something, then asks for the end with these signals; gives code and what was said after.
+fn interrupt_command(world: &World, file: &str, signals: &[Signal]) -> (Option<i32>, String) {
+    let mut up = world.start(&["up", file]);
+    let mut said = BufReader::new(up.stderr.take().unwrap()).lines();
+    let begun = said.by_ref().map(Result::unwrap).find(|line| line.contains("here"));
+    assert!(begun.is_some(), "{:?}", up.wait());
+    for signal in signals {
+        kill_process(Pid::from_child(&up), *signal).unwrap();
+    }
+    let rest: Vec<String> = said.map(Result::unwrap).collect();
+    (up.wait().unwrap().code(), rest.join("\n"))
+}
+
+fn interrupted_command() -> Result<(), Failed> {
+    let world = World::new();
+    let willing = "sh -c 'echo here; exec sleep 1000'";
+    let with =
+        |text: &str, command: &str| text.replace("exec: [ \"true\" ]", &format!("exec: [ \"{command}\", false ]"));
+    world.sandbox.write("slow.yaml", &with(&plain(FIRST), willing));
+    let (code, said) = interrupt_command(&world, "slow.yaml", &[Signal::INT]);
+    assert_eq!(code, Some(71), "{said}");
+    assert!(said.contains("was interrupted") && said.contains("everything is as before"), "{said}");
+    world.is_clean("a command was interrupted");
+    // An edit is taken back to what was there.
+    world.sandbox.run(&["up", "plain.yaml"]).expect(0);
+    world.sandbox.write("slow.yaml", &with(&plain(&second()), willing));
+    let (code, said) = interrupt_command(&world, "slow.yaml", &[Signal::TERM]);
+    assert_eq!(code, Some(71), "{said}");
+    world.sandbox.run(&["plan", "plain.yaml", "--detailed-exitcode"]).expect(0);
+    world.run(Wanted::Nothing).expect(0);
+    // Whoever cannot wait has it killed, and the lab stays.
+    world
+        .sandbox
+        .write("slow.yaml", &with(&plain(FIRST), "sh -c 'trap : TERM INT; echo here; while :; do sleep 1; done'"));
+    let (code, said) = interrupt_command(&world, "slow.yaml", &[Signal::INT, Signal::TERM]);
+    assert_eq!(code, Some(73), "{said}");
+    assert!(said.contains("`cellblock down killed` takes it away"), "{said}");
+    world.run(Wanted::Nothing).expect(0);
+    world.is_clean("at the end");
+    Ok(())
 }
 
 fn interrupted_grace() -> Result<(), Failed> {

@@ -374,3 +374,38 @@ fn down_waits_without_privilege_until_the_kernel_has_taken_everything_apart() {
     // A lab that is not there is no lab to wait for.
     user.run(&["down", "--wait", "two"]).expect(66);
 }
+
+#[test]
+fn gc_finds_labs_of_which_no_file_tells_by_their_processes() {
+    let Some(user) = User::new() else { return };
+    user.write("two.yaml", TWO);
+    user.write("one.yaml", &TWO.replace("name: two", "name: one"));
+    for lab in ["one", "two"] {
+        user.run(&["up", &format!("{lab}.yaml")]).expect(0);
+    }
+    assert_eq!(user.run(&["gc"]).expect(0).out, "nothing is left of any lab\n");
+    let (one, two) = (user.holder("one"), user.holder("two"));
+    let mut inside = stay(&user, "a@two");
+    // Of one lab the record is gone, of the other one all files.
+    fs::remove_file(user.record("one")).unwrap();
+    fs::remove_file(user.record("two")).unwrap();
+    fs::remove_file(user.holder_file("two")).unwrap();
+    let mut other = user.as_user("sleep").arg("1000").spawn().unwrap();
+    let found = user.run(&["gc"]).expect(0).out;
+    assert!(found.contains("lab one: processes of yours keep it") && found.contains("lab two: processes"), "{found}");
+    assert!(found.contains("bears `cellblock:") && found.contains("no record in this state directory"), "{found}");
+    for holder in [one, two] {
+        assert!(found.contains(&format!("process {holder} (cellblock-hold), started ")), "{found}");
+        assert!(lives(holder), "it was only looked");
+    }
+    assert!(!found.contains(&format!("process {} ", other.id())), "{found}");
+    assert!(user.run(&["gc", "--yes"]).expect(0).out.contains("2 labs removed"));
+    assert!(!lives(one) && !lives(two) && lives(other.id()));
+    assert!(!inside.wait().unwrap().success());
+    assert_eq!(user.run(&["gc"]).expect(0).out, "nothing is left of any lab\n");
+    ["one", "two"].into_iter().for_each(|lab| user.nothing_is_left(lab));
+    other.kill().unwrap();
+    other.wait().unwrap();
+    user.run(&["up", "two.yaml"]).expect(0);
+    user.run(&["down", "two"]).expect(0);
+}

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::context::Context;
 use super::site;
-use super::up::{self, Teller};
+use super::up::{self, Commands, Teller};
 use crate::cli::{ApplyArgs, Format};
 use crate::lab::{Access, EngineKind, LabError, SavedPlan};
 use crate::output::{Failure, Status};
@@ -23,13 +23,15 @@ pub(super) fn run(context: &mut Context<'_>, args: &ApplyArgs) -> Result<Status,
     let lab = saved.model.lab.clone();
     let mut site = site::open_as(context, engine, Access::Change)?;
     let model = saved.model.clone();
+    let before = site.before(&lab).map_err(site::failure)?;
     let outcome = (|| {
         let plan = site.plan_again(&saved).map_err(site::failure)?;
         let mut teller = Teller::new(context.printer);
         let applied = site.apply(&plan, Some(&model), &options, &mut |progress| teller.tell(progress));
         let applied = applied.map_err(site::failure)?;
         teller.finish();
-        let failures = up::run_commands(&mut site, &plan, &model, (args.no_exec, &options.stop), context.printer)?;
+        let commands = Commands { no_exec: args.no_exec, options: &options, before: &before };
+        let failures = up::run_commands(&mut site, &plan, &model, &commands, context.printer)?;
         Ok((plan.counts(), applied, failures))
     })();
     let done = site::close(site, outcome)?;

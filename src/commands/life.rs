@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::context::{Context, duration};
-use super::up::{Teller, run_commands, tell_notes};
+use super::up::{Commands, Teller, run_commands, tell_notes};
 use super::{sight, site, target};
 use crate::cli::{Format, NodesArgs, RestartArgs, StartArgs, StopArgs};
 use crate::lab::{Access, Applied, ApplyOptions, CommandFailure, GRACE, Site};
@@ -83,6 +83,7 @@ fn change(
         add(&mut done, stopped);
     }
     if doing.start {
+        let before = site.before(lab).map_err(site::failure)?;
         let mut teller = Teller::new(context.printer);
         let started = site.start(lab, nodes, options, &mut |progress| teller.tell(progress));
         let (started, plan) = started.map_err(|error| match doing.stop {
@@ -94,7 +95,8 @@ fn change(
         teller.finish();
         add(&mut done, started);
         let model = site.model(lab).map_err(site::failure)?;
-        failures = run_commands(site, &plan, &model, (no_exec, &options.stop), context.printer)?;
+        let commands = Commands { no_exec, options, before: &before };
+        failures = run_commands(site, &plan, &model, &commands, context.printer)?;
     }
     Ok((done, failures))
 }

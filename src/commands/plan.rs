@@ -1,9 +1,10 @@
 //! `plan`: what `up` would change.
 
 use super::context::Context;
-use super::{site, target, topology, validate};
+use super::topology::Topology;
+use super::{site, target, topology};
 use crate::cli::{Format, PlanArgs};
-use crate::lab::{self, Access, PlanOptions, SavedPlan};
+use crate::lab::{self, Access, PlanOptions, SavedPlan, Site};
 use crate::output::printer::{BAD, CHANGED, GOOD, styled};
 use crate::output::{Failure, Status};
 use crate::plan::{Plan, render};
@@ -13,8 +14,7 @@ pub(super) fn run(context: &mut Context<'_>, args: &PlanArgs) -> Result<Status, 
     let mut topology = topology::load_target(context, &args.target)?;
     let mut site = site::open(context, Some(&topology.model.lab), Access::Look)?;
     if args.strict {
-        topology.findings.diagnostics.extend(lab::check(site.engine(), &topology.model));
-        topology = validate::refuse_errors(topology, true)?;
+        topology = refuse_left_out(&site, topology)?;
     }
     let options = PlanOptions { targets: target::nodes(&args.only)?, strict: args.strict };
     let planned = site.plan_with(&topology.model, &options);
@@ -44,6 +44,16 @@ pub(super) fn run(context: &mut Context<'_>, args: &PlanArgs) -> Result<Status, 
         }
     }
     site::close(site, Ok(status(&plan, args.detailed_exitcode)))
+}
+
+/// Fails if the engine would leave something out that the file says.
+pub(super) fn refuse_left_out(site: &Site, mut topology: Topology) -> Result<Topology, Failure> {
+    let found = lab::check(site.engine(), &topology.model);
+    if !found.iter().any(lab::is_left_out) {
+        return Ok(topology);
+    }
+    topology.findings.diagnostics.extend(found);
+    Err(Failure::file(topology.findings))
 }
 
 pub(super) fn status(plan: &Plan, detailed: bool) -> Status {

@@ -4,9 +4,11 @@ use serde_json::json;
 
 use super::context::Context;
 use super::topology::{self, Topology};
-use super::{site, target};
+use super::{plan, site, target};
 use crate::cli::{Format, UpArgs};
-use crate::lab::{Access, Applied, ApplyOptions, CommandFailure, EngineKind, PlanOptions, Progress, Site, Stop};
+use crate::lab::{
+    Access, Applied, ApplyOptions, Before, CommandFailure, EngineKind, PlanOptions, Progress, Site, Wish,
+};
 use crate::model::{LabName, Model};
 use crate::output::{Failure, Printer, Status, amount};
 use crate::plan::{Counts, Plan};
@@ -15,10 +17,15 @@ pub(super) fn run(context: &mut Context<'_>, args: &UpArgs) -> Result<Status, Fa
     let format = context.format(&[Format::Table, Format::Json, Format::Yaml])?;
     let (options, _interrupts) = context.apply_options()?;
     let planning = PlanOptions { targets: target::nodes(&args.only)?, strict: args.strict };
-    let topology = topology::load_target(context, &args.target)?;
+    let mut topology = topology::load_target(context, &args.target)?;
     let mut site = site::open(context, Some(&topology.model.lab), Access::Change)?;
+    if args.strict {
+        topology = plan::refuse_left_out(&site, topology)?;
+    }
+    let before = site.before(&topology.model.lab).map_err(site::failure)?;
     let outcome = bring_up(&mut site, &topology, (&planning, &options), context.printer).and_then(|(plan, applied)| {
-        let failures = run_commands(&mut site, &plan, &topology.model, (args.no_exec, &options.stop), context.printer)?;
+        let commands = Commands { no_exec: args.no_exec, options: &options, before: &before };
+        let failures = run_commands(&mut site, &plan, &topology.model, &commands, context.printer)?;
         Ok((plan.counts(), applied, failures))
     });
     let engine = site.engine();
@@ -52,23 +59,41 @@ pub(super) fn report(
     Ok(if failures.is_empty() { Status::Done } else { Status::CheckFailed })
 }
 
-/// Runs the commands of the file in the nodes that are new, each line of output with its node; names those that failed.
+/// How the commands of a file are run.
+pub(super) struct Commands<'c> {
+    /// Not at all.
+    pub(super) no_exec: bool,
+    /// Who may want them to end.
+    pub(super) options: &'c ApplyOptions,
+    /// What is brought back then.
+    pub(super) before: &'c Before,
+}
+
+/// Runs the commands of the file in the nodes that are new, each line of output with its node; names those that failed. When somebody
+/// wants that to end, what the plan did is taken back.
 pub(super) fn run_commands(
     site: &mut Site,
     plan: &Plan,
     model: &Model,
-    (no_exec, stop): (bool, &Stop),
+    Commands { no_exec, options, before }: &Commands<'_>,
     printer: &mut Printer,
 ) -> Result<Vec<CommandFailure>, Failure> {
-    if no_exec || plan.steps.is_empty() {
+    if *no_exec || plan.steps.is_empty() {
         return Ok(Vec::new());
     }
     let mut lines = Lines::default();
-    let ran = site.run_commands(plan, model, stop, &mut |node, _, bytes| lines.add(node.as_str(), bytes, printer));
+    let ran = site.run_commands(plan, model, options, &mut |node, _, bytes| lines.add(node.as_str(), bytes, printer));
     lines.finish(printer);
     let failures = ran.map_err(site::failure)?;
     for CommandFailure { node, command, why } in &failures {
         printer.warning(format!("node {node}: `{command}` {why}"));
+    }
+    if !failures.is_empty() && options.stop.wish() != Wish::GoOn {
+        let mut teller = Teller::new(printer);
+        site.take_back(plan, before, options, &mut |progress| teller.tell(progress)).map_err(site::failure)?;
+        teller.finish();
+        let message = "interrupted while the file's commands ran; everything is as before";
+        return Err(Failure::new(Status::Refused, message));
     }
     Ok(failures)
 }

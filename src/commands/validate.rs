@@ -34,7 +34,7 @@ fn with_engine(context: &Context<'_>, mut topology: Topology, strict: bool) -> R
 }
 
 /// Fails if a finding is an error, with `--strict` also if it is a warning.
-pub(super) fn refuse_errors(topology: Topology, strict: bool) -> Result<Topology, Failure> {
+fn refuse_errors(topology: Topology, strict: bool) -> Result<Topology, Failure> {
     let (errors, warnings) = topology.findings.count();
     if errors > 0 || (strict && warnings > 0) { Err(Failure::file(topology.findings)) } else { Ok(topology) }
 }

@@ -147,4 +147,9 @@ impl<F: StateFiles> StateFiles for FaultyFiles<F> {
         self.step()?;
         self.inner.remove(path)
     }
+
+    fn room(&self, directory: &Path) -> io::Result<u64> {
+        self.step()?;
+        self.inner.room(directory)
+    }
 }

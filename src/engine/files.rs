@@ -54,6 +54,15 @@ pub trait StateFiles: fmt::Debug + Send + Sync {
     /// # Errors
     /// What the file system says.
     fn remove(&self, path: &Path) -> io::Result<()>;
+
+    /// How many more octets the file system of a directory takes from us. What is not on a disk takes any number.
+    ///
+    /// # Errors
+    /// What the file system says.
+    fn room(&self, directory: &Path) -> io::Result<u64> {
+        let _ = directory;
+        Ok(u64::MAX)
+    }
 }
 
 impl<F: StateFiles + ?Sized> StateFiles for std::sync::Arc<F> {
@@ -87,6 +96,10 @@ impl<F: StateFiles + ?Sized> StateFiles for std::sync::Arc<F> {
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         (**self).remove(path)
+    }
+
+    fn room(&self, directory: &Path) -> io::Result<u64> {
+        (**self).room(directory)
     }
 }
 
@@ -128,6 +141,12 @@ impl StateFiles for Disk {
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         fs::remove_file(path)
+    }
+
+    fn room(&self, directory: &Path) -> io::Result<u64> {
+        let found = rustix::fs::statvfs(directory)?;
+        // File systems that do not count, such as some of networks, have no blocks at all.
+        Ok(if found.f_blocks == 0 { u64::MAX } else { found.f_bavail.saturating_mul(found.f_frsize) })
     }
 }
 

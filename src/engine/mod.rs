@@ -24,11 +24,11 @@ use serde::Serialize;
 
 use crate::abi::Errno;
 use crate::diagnostic::Diagnostic;
-use crate::graph::{Graph, GraphError, Nic, Numbering, Place, Sysctl};
+use crate::graph::{Graph, GraphError, Nic, Numbering, Object, Place, Sysctl};
 use crate::model::{IfName, LabName, Model, NodeName, System};
 use crate::plan::{Observed, Plan, Scope, Step};
 
-pub use execute::{Ending, Exit, NotRun, Running, Stream};
+pub use execute::{Demand, Ending, Exit, NotRun, Running, Stream, Until, Watch};
 pub use journal::{Intents, JournalProgress};
 pub use lock::{Lock, LockError};
 pub use record::{Journal, Phase, Record, RecordError, Records};
@@ -69,6 +69,17 @@ pub enum Standing {
     Limited,
     /// No lab will do.
     Missing,
+}
+
+/// A lab that exists as long as some processes do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// Its name.
+    pub lab: LabName,
+    /// What proves that it is ours.
+    pub token: String,
+    /// The processes, in words.
+    pub processes: Vec<String>,
 }
 
 /// A kernel that labs are made on, and the engine for it.
@@ -113,6 +124,23 @@ pub trait Backend: fmt::Debug {
         Ok(Vec::new())
     }
 
+    /// The labs that only processes of ours keep, of whatever state directory: nobody else sees anything of them.
+    ///
+    /// # Errors
+    /// The kernel's refusal.
+    fn kept(&mut self) -> Result<Vec<Kept>, EngineError> {
+        Ok(Vec::new())
+    }
+
+    /// Ends the processes that keep such a lab, and the lab with them.
+    ///
+    /// # Errors
+    /// The kernel's refusal.
+    fn end_kept(&mut self, lab: &LabName, token: &str) -> Result<(), EngineError> {
+        let _ = (lab, token);
+        Ok(())
+    }
+
     /// Makes what was done to the kernel last, where that does not come by itself. Called before a record says that it is done.
     ///
     /// # Errors
@@ -149,6 +177,16 @@ pub trait Engine {
     /// # Errors
     /// What is missing.
     fn prepare(&mut self, plan: &Plan) -> Result<Capabilities, EngineError>;
+
+    /// Names that objects which are to be made need on the host and that somebody else has there, in words: all of them, before the
+    /// first step.
+    ///
+    /// # Errors
+    /// The kernel's refusal.
+    fn names_taken(&mut self, new: &[&Object]) -> Result<Vec<String>, EngineError> {
+        let _ = new;
+        Ok(Vec::new())
+    }
 
     /// Does the steps of one place in order, up to the first that fails; some after it may have been done already.
     /// As many results as steps.
@@ -221,7 +259,7 @@ pub trait Engine {
     /// The kernel's refusal.
     fn ruleset(&mut self, present: Option<u16>) -> Result<Option<u16>, EngineError>;
 
-    /// Runs a program in a place to its end; `output` gets what it writes as it comes.
+    /// Runs a program in a place to its end, or to that which `until` sets; `output` gets what it writes as it comes.
     ///
     /// # Errors
     /// Why it could not be run; a program that ran and failed is not an error.
@@ -229,6 +267,7 @@ pub trait Engine {
         &mut self,
         place: &Place,
         command: &[String],
+        until: &Until,
         output: &mut dyn FnMut(Stream, &[u8]),
     ) -> Result<Exit, NotRun>;
 

@@ -27,6 +27,9 @@ const JOURNAL: &str = "journal";
 /// Larger files are refused unread, in octets: a lab of 10,000 nodes takes a twentieth of it.
 const LARGEST: u64 = 1 << 30;
 
+/// What must be free besides what is written for certain, in octets: marks of a journal, entries of directories, whole blocks.
+const SPARE: u64 = 64 << 10;
+
 /// What is kept of a lab.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Record {
@@ -89,6 +92,16 @@ pub enum RecordError {
         path: PathBuf,
         /// Why.
         cause: io::Error,
+    },
+    /// There is no room for what a change writes down.
+    #[error("{} has no room: a change of the lab needs {needed} octets, and {room} are free", path.display())]
+    Full {
+        /// The directory.
+        path: PathBuf,
+        /// How many octets are needed.
+        needed: u64,
+        /// How many there are.
+        room: u64,
     },
     /// It is no record or journal, or of another version.
     #[error("{} is not a lab {} that this version reads", path.display(), what(path))]
@@ -269,7 +282,7 @@ impl Records {
     /// Writes down a change before its first step: what the lab is to become, and all steps, level by level, synced once.
     ///
     /// # Errors
-    /// What the file system refuses.
+    /// What the file system refuses; or it has no room for the record that ends the change.
     pub fn begin(&self, lab: &LabName, record: &Record, plan: &Plan) -> Result<Journal, RecordError> {
         let mut levels: Vec<Vec<&Step>> = Vec::new();
         for planned in &plan.steps {
@@ -278,13 +291,25 @@ impl Records {
             }
             levels[planned.stage].push(&planned.step);
         }
-        self.write_journal(lab, record, &levels)
+        // Taking a lab away writes no record: that shall work on a full disk as long as there is room for the journal.
+        self.write_journal(lab, record, &levels, record.phase == Phase::Applying)
     }
 
-    fn write_journal(&self, lab: &LabName, record: &Record, levels: &[Vec<&Step>]) -> Result<Journal, RecordError> {
+    /// Writes a journal, if `ends_in_record` only where the record that comes after it finds room, too.
+    fn write_journal(
+        &self,
+        lab: &LabName,
+        record: &Record,
+        levels: &[Vec<&Step>],
+        ends_in_record: bool,
+    ) -> Result<Journal, RecordError> {
         let path = self.path(lab, JOURNAL);
         let (octets, writer) = Writer::begin(record, levels)
             .map_err(|error| RecordError::Io { path: path.clone(), cause: io::Error::other(error) })?;
+        self.directory()?;
+        if ends_in_record {
+            self.need_room(octets.len() as u64)?;
+        }
         self.put(&path, &octets)?;
         Ok(Journal { path, files: self.files.clone(), writer })
     }
@@ -303,8 +328,22 @@ impl Records {
         self.remove_file(&self.path(lab, JOURNAL))
     }
 
+    /// Whether there is room for a journal and for the record that is written while it is still there, which is part of it.
+    fn need_room(&self, journal: u64) -> Result<(), RecordError> {
+        let needed = journal.saturating_mul(2).saturating_add(SPARE);
+        match self.files.room(&self.dir) {
+            Ok(room) if room < needed => Err(RecordError::Full { path: self.dir.clone(), needed, room }),
+            Ok(_) => Ok(()),
+            Err(cause) => Err(RecordError::Io { path: self.dir.clone(), cause }),
+        }
+    }
+
+    fn directory(&self) -> Result<(), RecordError> {
+        self.files.make_directory(&self.dir).map_err(|cause| RecordError::Io { path: self.dir.clone(), cause })
+    }
+
     fn put(&self, path: &Path, octets: &[u8]) -> Result<(), RecordError> {
-        self.files.make_directory(&self.dir).map_err(|cause| RecordError::Io { path: self.dir.clone(), cause })?;
+        self.directory()?;
         replace(&*self.files, path, octets).map_err(|(path, cause)| RecordError::Io { path, cause })
     }
 
@@ -318,7 +357,7 @@ impl Records {
             None => self.remove_file(&self.path(lab, JOURNAL)),
             Some(intents) => {
                 let levels: Vec<Vec<&Step>> = intents.levels.iter().map(|level| level.iter().collect()).collect();
-                self.write_journal(lab, &intents.record, &levels).map(drop)
+                self.write_journal(lab, &intents.record, &levels, false).map(drop)
             }
         }
     }

@@ -32,6 +32,16 @@ impl Stop {
         Self::by(move || asked.load(Ordering::Relaxed))
     }
 
+    /// The same for whoever takes back what somebody has wanted to end: only when they ask again it leaves everything as it is.
+    #[must_use]
+    pub fn after_the_first(&self) -> Self {
+        let asked = self.0.clone();
+        Self::by(move || match asked() {
+            0 | 1 => 0,
+            more => more,
+        })
+    }
+
     /// What the user wants now.
     #[must_use]
     pub fn wish(&self) -> Wish {

@@ -27,6 +27,9 @@ pub struct Stray {
     /// What proves that the kernel's objects are ours.
     #[serde(skip)]
     token: Option<String>,
+    /// Processes are all that is seen of it.
+    #[serde(skip)]
+    is_kept: bool,
 }
 
 /// What is left.
@@ -58,7 +61,14 @@ impl Labs<'_> {
                 Ok(None) => continue,
                 Err(error) => {
                     let why = format!("{error}; nothing is removed because of it");
-                    found.push(Stray { lab, kind: StrayKind::Unreadable, why, objects: Vec::new(), token: None });
+                    found.push(Stray {
+                        lab,
+                        kind: StrayKind::Unreadable,
+                        why,
+                        objects: Vec::new(),
+                        token: None,
+                        is_kept: false,
+                    });
                     continue;
                 }
             };
@@ -74,8 +84,12 @@ impl Labs<'_> {
             };
             ours.push((lab.clone(), record.token));
             if let Some((kind, why)) = stray {
-                let objects = self.plan_down(&lab)?.changes.iter().map(words::of_change).collect();
-                found.push(Stray { lab, kind, why, objects, token: None });
+                // One that cannot be seen must not hide the others.
+                let objects = match self.plan_down(&lab) {
+                    Ok(plan) => plan.changes.iter().map(words::of_change).collect(),
+                    Err(error) => vec![format!("what is left of it cannot be seen: {error}")],
+                };
+                found.push(Stray { lab, kind, why, objects, token: None, is_kept: false });
             }
         }
         for (lab, token) in self.backend.labs().map_err(words::unreadable)? {
@@ -87,7 +101,18 @@ impl Labs<'_> {
                 let (_, seen) = self.observe_known(&lab, &known)?;
                 let objects = plan::build(Arc::new(Graph::empty(lab.clone())), seen);
                 let objects = objects.changes.iter().map(words::of_change).collect();
-                found.push(Stray { lab, kind: StrayKind::Unknown, why, objects, token: Some(token) });
+                found.push(Stray { lab, kind: StrayKind::Unknown, why, objects, token: Some(token), is_kept: false });
+            }
+        }
+        for kept in self.backend.kept().map_err(words::unreadable)? {
+            if !ours.contains(&(kept.lab.clone(), kept.token.clone())) {
+                let why = format!(
+                    "processes of yours keep it, and see a file system that bears `cellblock:{}`, which only we mount; no record in \
+                     this state directory knows it",
+                    kept.token
+                );
+                let (kind, token) = (StrayKind::Unknown, Some(kept.token));
+                found.push(Stray { lab: kept.lab, kind, why, objects: kept.processes, token, is_kept: true });
             }
         }
         Ok(found)
@@ -115,6 +140,7 @@ impl Labs<'_> {
         match (stray.kind, &stray.token) {
             (StrayKind::Unreadable, _) => Ok(()),
             (_, None) => self.down_within(lab, &ApplyOptions::default(), progress).map(drop),
+            (_, Some(token)) if stray.is_kept => self.backend.end_kept(lab, token).map_err(words::refused),
             (_, Some(token)) => {
                 let known = Known::by_token(lab, token);
                 let (_, seen) = self.observe_known(lab, &known)?;

@@ -10,7 +10,7 @@ use super::types::{Applied, ApplyOptions, Probe, ProbeResult, Progress};
 use super::{sysctls, words};
 use crate::engine::{
     Backend, Bounds, Echo, Engine, EngineError, Event, Exit, Intents, Journal, NotRun, Phase, Record, Records, Running,
-    Stream, Wish, run, run_forward,
+    Stop, Stream, Until, Wish, run, run_forward,
 };
 use crate::graph::{self, Graph, Numbering, Object, Sysctl};
 use crate::model::{LabName, Model, NodeName};
@@ -185,6 +185,8 @@ impl Labs<'_> {
         }
         let mut known = self.known(lab, Some(plan.desired.clone()))?;
         known.strict = plan.strict;
+        let new: Vec<&Object> = plan.desired.in_order().filter(|new| plan.before.get(&new.id()).is_none()).collect();
+        self.refuse_taken_names(lab, &known, &new)?;
         let previous = known.record.clone();
         let applied = known.record.as_ref().and(known.graphs.get(1)).cloned();
         let mut record = Record {
@@ -257,7 +259,7 @@ impl Labs<'_> {
             self.forget_attempt(&plan.lab, known)?;
             return Err(LabError { kind: words::kind_of_refusal(&error), ..error });
         }
-        Err(self.restore(plan, known, known.record.as_ref(), error))
+        Err(self.restore(plan, known, &options.stop, error))
     }
 
     /// The models of which objects may be there when a change begins: the present one, and of those that interrupted changes wanted
@@ -293,7 +295,6 @@ impl Labs<'_> {
         bounds: (&ApplyOptions, Option<Duration>),
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Option<String>, LabError> {
-        let previous = known.record.as_ref();
         let (mut wrong, mut pause) = (Vec::new(), SETTLING_PAUSE);
         let mut first = Some(looked);
         for round in 0..SPANNING_ROUNDS {
@@ -303,7 +304,7 @@ impl Labs<'_> {
                 progress(Progress::Undoing { why: error.to_string() });
                 return Err(match bounds.0.stop.wish() {
                     Wish::Leave => words::abandoned(error, &plan.lab),
-                    Wish::GoOn | Wish::Undo => self.restore(plan, known, previous, error),
+                    Wish::GoOn | Wish::Undo => self.restore(plan, known, &bounds.0.stop, error),
                 });
             }
             let looked = match first.take() {
@@ -312,7 +313,7 @@ impl Labs<'_> {
             };
             let (observed, seen) = match looked {
                 Ok(looked) => looked,
-                Err(error) => return Err(self.restore(plan, known, previous, error)),
+                Err(error) => return Err(self.restore(plan, known, &bounds.0.stop, error)),
             };
             let rest = plan::build(plan.desired.clone(), seen);
             wrong = rest.changes.iter().map(words::of_change).collect();
@@ -334,7 +335,7 @@ impl Labs<'_> {
             format!("the kernel does not hold what it was told to: {}", words::some_of(&wrong)),
         );
         progress(Progress::Undoing { why: error.to_string() });
-        Err(self.restore(plan, known, previous, error))
+        Err(self.restore(plan, known, &bounds.0.stop, error))
     }
 
     /// Lets time pass, unless somebody wants it to end or the time is up: then why.
@@ -361,20 +362,22 @@ impl Labs<'_> {
         None
     }
 
-    /// Makes sure that what was there before is there again, and says what is not.
-    fn restore(&mut self, plan: &Plan, known: &Known, previous: Option<&Record>, error: LabError) -> LabError {
+    /// Makes sure that what was there before is there again, and says what is not. Whoever asked for an end and cannot wait for that
+    /// is heeded.
+    fn restore(&mut self, plan: &Plan, known: &Known, stop: &Stop, error: LabError) -> LabError {
+        let bounds = Bounds { stop: stop.after_the_first(), ..Bounds::default() };
         let (mut left, mut unseen) = (Vec::new(), None);
         for round in 0..=RESTORING_ROUNDS {
             match self.observe_known(&plan.lab, known) {
                 Ok((_, seen)) => {
                     let mut back = plan::build(plan.before.clone(), seen);
-                    sysctls::restore(&mut back, previous);
+                    sysctls::restore(&mut back, known.record.as_ref());
                     left = back.changes.iter().map(words::of_change).collect();
                     // What is told to be left was looked at after everything was tried.
-                    if left.is_empty() || round == RESTORING_ROUNDS {
+                    if left.is_empty() || round == RESTORING_ROUNDS || bounds.stop.wish() != Wish::GoOn {
                         break;
                     }
-                    run_forward(&mut *self.engine(&plan.lab, known), &back, &Bounds::default(), &mut |_| {});
+                    run_forward(&mut *self.engine(&plan.lab, known), &back, &bounds, &mut |_| {});
                 }
                 Err(unreadable) => {
                     left = vec![format!("it cannot be seen what is left: {unreadable}")];
@@ -514,7 +517,7 @@ impl Labs<'_> {
     ) -> Result<Exit, ExecError> {
         let (mut engine, model) = self.present(lab).map_err(ExecError::Lab)?;
         let place = words::station(&model, node).map_err(ExecError::Lab)?;
-        engine.execute(&place, command, output).map_err(|error| not_run(&model, error))
+        engine.execute(&place, command, &Until::its_end(), output).map_err(|error| not_run(&model, error))
     }
 
     /// Starts a program on a terminal in a node.

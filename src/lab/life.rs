@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::error::{LabError, LabErrorKind};
 use super::labs::{Known, Labs};
 use super::types::{Applied, ApplyOptions, CommandFailure, Progress};
-use super::words;
-use crate::engine::{Ending, Exit, NotRun, Phase, Stop, Stream, Wish};
+use super::{sysctls, words};
+use crate::engine::{Ending, Exit, NotRun, Phase, Record, Stream, Until, Wish};
 use crate::graph::{Graph, ObjectId, Place, place_of};
 use crate::model::{LabName, Model, Node, NodeKind, NodeName};
 use crate::plan::{self, LinuxStep, Plan, Step};
@@ -100,6 +100,29 @@ impl Labs<'_> {
         Ok(plan)
     }
 
+    /// Brings back what a plan found, after it was carried out: `before` is the lab's record of then.
+    ///
+    /// # Errors
+    /// As [`super::Site::take_back`].
+    pub fn take_back(
+        &mut self,
+        plan: &Plan,
+        before: Option<&Record>,
+        options: &ApplyOptions,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<(), LabError> {
+        let lab = &plan.lab;
+        let Some(record) = before else { return self.down_within(lab, options, progress).map(drop) };
+        let known = self.known(lab, Some(plan.before.clone()))?;
+        let (_, seen) = self.observe_known(lab, &known)?;
+        let mut back = plan::build(plan.before.clone(), seen);
+        sysctls::restore(&mut back, Some(record));
+        back.numbering = record.numbering.clone();
+        back.stopped = record.stopped.clone();
+        (back.strict, back.partial) = (plan.strict, !record.before.is_empty());
+        self.apply(&back, &record.model, options, progress).map(drop)
+    }
+
     /// Ends what runs in jails that the plan removes.
     pub(super) fn end_before(&mut self, plan: &Plan, known: &Known, options: &ApplyOptions) -> Result<(), LabError> {
         let goes = |step: &Step| match step {
@@ -134,7 +157,7 @@ impl Labs<'_> {
     }
 
     /// Runs the commands of the file in the nodes whose jails the plan made, in order; a command that fails keeps no other from being
-    /// run.
+    /// run. When somebody wants it to end, the one that runs is ended and the others are not begun.
     ///
     /// # Errors
     /// As [`super::Site::run_commands`].
@@ -142,7 +165,7 @@ impl Labs<'_> {
         &mut self,
         plan: &Plan,
         model: &Model,
-        stop: &Stop,
+        options: &ApplyOptions,
         output: &mut dyn FnMut(&NodeName, Stream, &[u8]),
     ) -> Result<Vec<CommandFailure>, LabError> {
         let known = self.known_lab(&plan.lab)?;
@@ -151,6 +174,7 @@ impl Labs<'_> {
             let id = ObjectId::Jail(if *place == Place::Host { Place::Lab } else { place.clone() });
             plan.desired.get(&id).is_some() && creates(plan, &id)
         };
+        let until = Until::asked(&options.stop, options.timeout.map_or(GRACE, |timeout| timeout.min(GRACE)));
         let mut failures = Vec::new();
         let mut engine = self.engine(&plan.lab, &known);
         for node in &model.nodes {
@@ -159,13 +183,15 @@ impl Labs<'_> {
                 continue;
             }
             for exec in node.exec.iter().filter(|exec| exec.is_for(system)) {
-                if stop.wish() != Wish::GoOn {
+                if options.stop.wish() != Wish::GoOn {
                     let why = "was not run: interrupted".to_owned();
                     failures.push(CommandFailure { node: node.name.value.clone(), command: exec.command.clone(), why });
                     continue;
                 }
-                let ended = engine.execute(&place, &exec.words, &mut |stream, bytes| output(&node.name, stream, bytes));
+                let mut hear = |stream, bytes: &[u8]| output(&node.name, stream, bytes);
+                let ended = engine.execute(&place, &exec.words, &until, &mut hear);
                 let why = match ended {
+                    Ok(_) if options.stop.wish() != Wish::GoOn => "was interrupted".to_owned(),
                     Ok(Exit::Code(0)) => continue,
                     Ok(Exit::Code(code)) => format!("ended with status {code}"),
                     Ok(Exit::Signal(signal)) => format!("was ended by signal {signal}"),

@@ -25,7 +25,7 @@ use crate::diagnostic::Diagnostic;
 use crate::engine::files::{Disk, StateFiles};
 use crate::engine::freebsd::{self, Settings};
 use crate::engine::linux::{self, sys::Way};
-use crate::engine::{self, Backend, Lock, Phase, Records, Unusable};
+use crate::engine::{self, Backend, Lock, Phase, Record, Records, Unusable};
 use crate::model::{IfName, LabName, Model, NodeName};
 use crate::plan::{Observed, Plan};
 
@@ -82,6 +82,12 @@ pub fn check(engine: EngineKind, model: &Model) -> Vec<Diagnostic> {
     }
 }
 
+/// Whether a finding of [`check`] is of something that the engine leaves out, as against does otherwise than written.
+#[must_use]
+pub fn is_left_out(finding: &Diagnostic) -> bool {
+    finding.is_error() || linux::LEFT_OUT.contains(&finding.code)
+}
+
 /// The programs that nodes of the simulator have.
 #[must_use]
 pub fn simulated_programs() -> &'static [&'static str] {
@@ -100,6 +106,10 @@ pub struct Site {
     boot: String,
     entropy: [u8; 16],
 }
+
+/// What a lab was before a change, see [`Site::before`].
+#[derive(Clone, Debug)]
+pub struct Before(Option<Record>);
 
 /// A wait that was prepared, see [`Site::settling`].
 #[derive(Debug)]
@@ -337,14 +347,47 @@ impl Site {
         &mut self,
         plan: &Plan,
         model: &Model,
-        stop: &Stop,
+        options: &ApplyOptions,
         output: &mut dyn FnMut(&NodeName, Stream, &[u8]),
     ) -> Result<Vec<CommandFailure>, LabError> {
         self.may_change()?;
         match self.kind {
             EngineKind::Sim => Ok(Vec::new()),
-            EngineKind::FreeBsd | EngineKind::Linux => self.inner().run_commands(plan, model, stop, output),
+            EngineKind::FreeBsd | EngineKind::Linux => self.inner().run_commands(plan, model, options, output),
         }
+    }
+
+    /// What a lab is before a change, for [`Site::take_back`].
+    ///
+    /// # Errors
+    /// `BadState` if its record cannot be read.
+    pub fn before(&self, lab: &LabName) -> Result<Before, LabError> {
+        let record = self.records.read(lab)?.filter(|record| record.boot == self.boot);
+        Ok(Before(record))
+    }
+
+    /// Brings back what there was before a plan was carried out, when somebody wants that after it was: while the file's commands ran.
+    /// A lab that was not there goes. Whoever asked for the end once is heeded when they ask again.
+    ///
+    /// # Errors
+    /// `NotUndone` with what is left.
+    pub fn take_back(
+        &mut self,
+        plan: &Plan,
+        before: &Before,
+        options: &ApplyOptions,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<(), LabError> {
+        self.may_change()?;
+        let interrupted = "interrupted while the file's commands ran";
+        if options.stop.wish() == Wish::Leave || before.0.as_ref().is_some_and(|record| record.phase != Phase::Up) {
+            let hint = format!("the lab is up without what they do: `cellblock down {}` takes it away", plan.lab);
+            return Err(LabError::new(LabErrorKind::NotUndone, interrupted).hint(hint));
+        }
+        progress(Progress::Undoing { why: interrupted.to_owned() });
+        let options = ApplyOptions { timeout: None, jobs: options.jobs, stop: options.stop.after_the_first() };
+        let undone = self.inner().take_back(plan, before.0.as_ref(), &options, progress);
+        undone.map_err(|error| LabError { kind: LabErrorKind::NotUndone, ..error })
     }
 
     /// What the kernel holds of a lab now.

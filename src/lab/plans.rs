@@ -9,7 +9,7 @@ use super::renames::renames;
 use super::saved::SavedPlan;
 use super::{roots, sysctls, words};
 use crate::engine::{Phase, Record};
-use crate::graph::{Graph, Name, Owner, Place};
+use crate::graph::{Graph, Name, Object, Owner, Place};
 use crate::model::{LabName, Model, NodeName};
 use crate::plan::{self, Plan};
 
@@ -35,6 +35,9 @@ impl Labs<'_> {
         let is_the_same = known.record.as_ref().is_some_and(|record| record.is_of(model, &numbering));
         self.recognize(&mut known, Some(whole.clone()), is_the_same)?;
         known.strict = options.strict;
+        if known.record.is_none() {
+            self.refuse_taken_names(&model.lab, &known, &whole.in_order().collect::<Vec<_>>())?;
+        }
         let (_, before) = self.observe_known(&model.lab, &known)?;
         let others = if known.record.is_some() { &[] } else { &known.graphs[..1] };
         roots::refuse_taken(others, &before, numbering.roots.as_deref())?;
@@ -72,6 +75,15 @@ impl Labs<'_> {
             }));
         }
         Ok(plan)
+    }
+
+    /// Nothing is begun where somebody else has names that the lab needs: all of them are told together.
+    pub(super) fn refuse_taken_names(&mut self, lab: &LabName, known: &Known, new: &[&Object]) -> Result<(), LabError> {
+        if new.is_empty() {
+            return Ok(());
+        }
+        let taken = self.engine(lab, known).names_taken(new).map_err(words::unreadable)?;
+        if taken.is_empty() { Ok(()) } else { Err(words::names_taken(&taken)) }
     }
 
     /// Whether the record says all that it would say when a plan of the same model was carried out.

@@ -117,6 +117,7 @@ impl From<RecordError> for LabError {
         let failure = Self::new(kind, error.to_string());
         match error {
             RecordError::Io { .. } => failure,
+            RecordError::Full { .. } => failure.hint("make room there, or name another directory with `--state-dir`"),
             RecordError::Foreign { .. } | RecordError::Damaged { .. } => failure.hint(
                 "`gc` finds what is left of labs without it: move the file away then; else a newer version may read it",
             ),
@@ -135,6 +136,14 @@ impl From<LockError> for LabError {
         };
         Self::new(kind, error.to_string())
     }
+}
+
+/// Names that a lab needs and that somebody else has on the host.
+pub(super) fn names_taken(taken: &[String]) -> LabError {
+    let are = if taken.len() == 1 { "is" } else { "are" };
+    let message = format!("somebody else has what the lab is to be called: {} {are} not ours", taken.join(", "));
+    LabError::new(LabErrorKind::BadState, message)
+        .hint("give the lab another name (`--name`), interfaces on the host other ones in the file, or remove what nobody needs")
 }
 
 /// An object of a plan that should not be there, or is not.

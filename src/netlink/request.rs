@@ -136,6 +136,13 @@ impl Requests {
         self.append(RTM_DELROUTE, NLM_F_REQUEST | NLM_F_ACK, &message)
     }
 
+    /// The same on Linux, whoever made it.
+    pub fn remove_route_of_anybody(&mut self, destination: IpAddr, prefix: u8, hop: NextHop) -> u32 {
+        let mut message = self.route(destination, prefix, Some(hop));
+        message.header.protocol = RouteProtocol::Unspec;
+        self.append(RTM_DELROUTE, NLM_F_REQUEST | NLM_F_ACK, &message)
+    }
+
     /// RTM_GETROUTE of exactly this prefix.
     pub fn get_route(&mut self, destination: IpAddr, prefix: u8) -> u32 {
         let mut message = self.route(destination, prefix, None);

@@ -83,6 +83,9 @@ pub struct Observed {
     /// Routes through a gateway, by place.
     #[serde(serialize_with = "by_text")]
     pub routes: BTreeMap<Place, BTreeMap<IpNetwork, IpAddr>>,
+    /// The same of routes that programs and protocols made, where the kernel tells those: they are left alone unless somebody is strict.
+    #[serde(serialize_with = "by_text", skip_serializing_if = "BTreeMap::is_empty")]
+    pub learnt: BTreeMap<Place, BTreeMap<IpNetwork, IpAddr>>,
     /// Values of the sysctls asked for, by place.
     #[serde(serialize_with = "by_text")]
     pub sysctls: BTreeMap<Place, BTreeMap<Name, String>>,
@@ -182,6 +185,9 @@ impl Observed {
         reader.placements();
         reader.members();
         reader.configuration();
+        if strict {
+            reader.learnt();
+        }
         reader.life();
         Graph::new(lab, reader.objects)
     }
@@ -413,6 +419,16 @@ impl Reader<'_> {
                 let member = &self.called(&Place::Lab, member);
                 let mtu = self.nic(member).map_or(Mtu::ETHERNET, |nic| nic.mtu);
                 self.push(Object::Member(Member { bridge: bridge.clone(), member: member.clone(), mtu, stp: *stp }));
+            }
+        }
+    }
+
+    /// Routes that programs and protocols made; where one of ours leads to the same, that one counts.
+    fn learnt(&mut self) {
+        for (place, learnt) in self.observed.learnt.iter().filter(|(place, _)| **place != Place::Host) {
+            let ours = self.observed.routes.get(place);
+            for (to, via) in learnt.iter().filter(|(to, _)| ours.is_none_or(|routes| !routes.contains_key(*to))) {
+                self.push(Object::Route(Route { place: place.clone(), to: *to, via: *via }));
             }
         }
     }

@@ -17,7 +17,7 @@ use crate::abi::{Errno, IoctlArgument, JailParam};
 use crate::engine::freebsd::doors::{
     Actor, ExecuteError, Exit, FileDoor, FileRefusal, Helper, HostDoor, IoctlDoor, JailDoor, JailRefusal, Jid,
     MountOption, MountPoint, NetgraphDoor, ProbeDoor, Process, RctlCall, ResourceDoor, RouteDoor, Running, Sock,
-    SocketDoor, SocketKind, Stream, ZfsAnswer,
+    SocketDoor, SocketKind, Stream, Until, ZfsAnswer,
 };
 
 /// A simulated kernel behind the doors of the FreeBSD engine.
@@ -299,6 +299,7 @@ impl JailDoor for SimDoors {
         &mut self,
         jid: Jid,
         command: &[String],
+        _until: &Until,
         output: &mut dyn FnMut(Stream, &[u8]),
     ) -> Result<Exit, ExecuteError> {
         let vnet = if jid == Jid::HOST {

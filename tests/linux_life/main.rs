@@ -262,7 +262,7 @@ fn commands() -> Result<(), Failed> {
     let model = lab("exec: { linux: [ \"sh -c 'ip -br link show eth1'\", \"false\" ], freebsd: [ \"true\" ] }");
     let plan = world.up(&model);
     let mut said = String::new();
-    let failures = world.site().run_commands(&plan, &model, &lab::Stop::default(), &mut |node, _, bytes| {
+    let failures = world.site().run_commands(&plan, &model, &lab::ApplyOptions::default(), &mut |node, _, bytes| {
         said.push_str(&format!("{node}: {}", String::from_utf8_lossy(bytes)));
     })?;
     assert!(said.starts_with("a: eth1"), "{said} {failures:?}");
@@ -270,7 +270,7 @@ fn commands() -> Result<(), Failed> {
     assert_eq!((failure.command.as_str(), failure.why.as_str()), ("false", "ended with status 1"));
     world.stop(&["a"], Duration::ZERO);
     let plan = world.start(&["a"]);
-    assert_eq!(world.site().run_commands(&plan, &model, &lab::Stop::default(), &mut |_, _, _| {})?.len(), 1);
+    assert_eq!(world.site().run_commands(&plan, &model, &lab::ApplyOptions::default(), &mut |_, _, _| {})?.len(), 1);
     world.down();
     Ok(())
 }

@@ -8,6 +8,7 @@ use cellblock::abi::Errno;
 use cellblock::diagnostic::Diagnostic;
 use cellblock::engine::{
     Backend, Capabilities, Echo, EchoResult, Ending, Engine, EngineError, Exit, NotRun, Running, StepResult, Stream,
+    Until,
 };
 use cellblock::graph::{Graph, GraphError, Numbering, Place, Sysctl};
 use cellblock::model::{LabName, Model, System};
@@ -121,9 +122,10 @@ impl Engine for FailingEngine<'_> {
         &mut self,
         place: &Place,
         command: &[String],
+        until: &Until,
         output: &mut dyn FnMut(Stream, &[u8]),
     ) -> Result<Exit, NotRun> {
-        self.inner.execute(place, command, output)
+        self.inner.execute(place, command, until, output)
     }
 
     fn start_on(

@@ -13,7 +13,7 @@ use crate::abi::Errno;
 pub use crate::abi::ioctl::{Call, IoctlArgument};
 pub use crate::abi::jail::{JAIL_CREATE, JAIL_DYING, JAIL_UPDATE, JailParam};
 pub use crate::abi::mount::{MountOption, MountPoint};
-pub use crate::engine::{Exit, Running, Stream};
+pub use crate::engine::{Exit, Running, Stream, Until};
 
 /// A socket held by the doors. It acts in the vnet of whoever opened it, for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -216,6 +216,7 @@ pub trait JailDoor {
         &mut self,
         jid: Jid,
         command: &[String],
+        until: &Until,
         output: &mut dyn FnMut(Stream, &[u8]),
     ) -> Result<Exit, ExecuteError>;
 

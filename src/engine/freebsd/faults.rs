@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::doors::{
     Actor, ExecuteError, Exit, FileDoor, FileRefusal, Helper, HostDoor, IoctlDoor, JailDoor, JailRefusal, Jid,
     MountOption, MountPoint, NetgraphDoor, ProbeDoor, Process, RctlCall, ResourceDoor, RouteDoor, Running, Sock,
-    SocketDoor, SocketKind, Stream, ZfsAnswer,
+    SocketDoor, SocketKind, Stream, Until, ZfsAnswer,
 };
 use crate::abi::{Errno, IoctlArgument, JailParam};
 pub use crate::engine::faults::{Fault, Faults};
@@ -194,10 +194,11 @@ impl<D: JailDoor> JailDoor for FaultyDoors<D> {
         &mut self,
         jid: Jid,
         command: &[String],
+        until: &Until,
         output: &mut dyn FnMut(Stream, &[u8]),
     ) -> Result<Exit, ExecuteError> {
         self.step().map_err(ExecuteError::Kernel)?;
-        self.inner.execute(jid, command, output)
+        self.inner.execute(jid, command, until, output)
     }
 
     fn execute_on(

@@ -46,6 +46,7 @@ pub mod sys {
 }
 mod survey;
 mod sysctl;
+mod taken;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -57,10 +58,10 @@ use self::parked::Parked;
 use self::session::Session;
 use super::{
     Capabilities, Echo, EchoResult, Ending, Engine, EngineError, Exit, Lane, NotHanded, NotRun, Running, StepResult,
-    Stream,
+    Stream, Until,
 };
 use crate::abi::ioctl::bridge::Member;
-use crate::graph::{Jail, Name, Nic, Place, Sysctl};
+use crate::graph::{Jail, Name, Nic, Object, Place, Sysctl};
 use crate::model::LabName;
 use crate::plan::{Observed, Plan, Scope, Step};
 
@@ -263,6 +264,10 @@ impl<D: Doors> Engine for FreeBsd<'_, D> {
         Ok(Capabilities { jail_meta: self.has_meta()?, loaded })
     }
 
+    fn names_taken(&mut self, new: &[&Object]) -> Result<Vec<String>, EngineError> {
+        self.names_taken(new)
+    }
+
     fn usual_jobs(&mut self) -> NonZeroUsize {
         self.doors.processors()
     }
@@ -318,13 +323,14 @@ impl<D: Doors> Engine for FreeBsd<'_, D> {
         &mut self,
         place: &Place,
         command: &[String],
+        until: &Until,
         output: &mut dyn FnMut(Stream, &[u8]),
     ) -> Result<Exit, NotRun> {
         let jid = match place {
             Place::Host => Jid::HOST,
             place => self.jail_of(place).map_err(NotRun::Refused)?,
         };
-        self.doors.execute(jid, command, output).map_err(|error| not_run(place, error))
+        self.doors.execute(jid, command, until, output).map_err(|error| not_run(place, error))
     }
 
     fn start_on(

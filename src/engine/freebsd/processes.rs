@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::FreeBsd;
 use super::doors::{Doors, Jid, Process};
 use crate::abi::Errno;
-use crate::engine::{Ending, EngineError};
+use crate::engine::{Ending, EngineError, Until};
 use crate::graph::Place;
 
 /// `SIGKILL` and `SIGTERM`, the same on every system.
@@ -42,7 +42,8 @@ impl<D: Doors> FreeBsd<'_, D> {
         let stopped_by_rc = |(jid, place): &(&Jid, &Place)| is_busy(&busy, **jid) && ending.own_files.contains(*place);
         for (jid, _) in jails.iter().filter(stopped_by_rc) {
             // It says what went wrong to whoever reads its output; what it leaves is ended below.
-            let _ = self.doors.execute(*jid, &command, &mut |_, _| {});
+            let until = Until::asked(&ending.stop, ending.grace);
+            let _ = self.doors.execute(*jid, &command, &until, &mut |_, _| {});
         }
         ending.reason()?;
         self.tell(&jails, SIGTERM)?;

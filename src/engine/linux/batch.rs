@@ -74,13 +74,39 @@ impl<K: Kernel> Engineer<'_, K> {
         };
         let mut answers = answers.iter();
         let mut results: Vec<StepResult> = Vec::with_capacity(steps.len());
-        for step in &steps {
-            let refusals: Vec<EngineError> =
-                answers.by_ref().take(step.messages.len()).filter_map(|answer| refusal(step, answer)).collect();
+        let mut missed: Vec<usize> = Vec::new();
+        for (at, step) in steps.iter().enumerate() {
+            let own: Vec<&Acknowledgement> = answers.by_ref().take(step.messages.len()).collect();
+            let refusals: Vec<EngineError> = own.iter().filter_map(|answer| refusal(step, answer)).collect();
+            if step.otherwise.is_some() && own.iter().any(|answer| answer.error.is_some()) {
+                missed.push(at);
+            }
             results.push(refusals.into_iter().next().map_or(StepResult::Done, StepResult::Failed));
         }
+        self.try_otherwise(place, &steps, &missed, &mut results);
         self.follow(&steps, &mut results);
         results
+    }
+
+    /// Sends what is to be sent when something that was to go is not there as ours.
+    fn try_otherwise(&mut self, place: &Place, steps: &[Encoded], missed: &[usize], results: &mut [StepResult]) {
+        let missed = missed.iter().filter(|at| results[**at] == StepResult::Done);
+        let missed: Vec<(usize, &[u8])> =
+            missed.filter_map(|at| Some((*at, steps[*at].otherwise.as_deref()?))).collect();
+        if missed.is_empty() {
+            return;
+        }
+        let messages: Vec<&[u8]> = missed.iter().map(|(_, message)| *message).collect();
+        match self.converse(place, &messages) {
+            Ok(answers) => {
+                for ((at, _), answer) in missed.iter().zip(answers) {
+                    if let Some(error) = refusal(&steps[*at], &answer) {
+                        results[*at] = StepResult::Failed(error);
+                    }
+                }
+            }
+            Err(error) => missed.iter().for_each(|(at, _)| results[*at] = StepResult::Failed(error.clone())),
+        }
     }
 
     /// What steps bring along in other places, on the sockets of those.

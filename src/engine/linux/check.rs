@@ -8,6 +8,9 @@ use crate::diagnostic::{Diagnostic, Origin};
 use crate::graph::linux::{Sending, translate};
 use crate::model::{Delay, Link, Model, Mtu, Node, NodeId, NodeKind, RootFs, Shaping, SwitchDriver, Wire};
 
+/// Findings of what is left out on Linux: a sysctl, a parameter of a jail.
+pub const LEFT_OUT: [&str; 2] = ["L002", "L004"];
+
 /// Ports that a bridge takes (net/bridge/br_private.h, BR_PORT_BITS): numbers 1 to 1,023.
 const PORTS: usize = 1023;
 

@@ -30,6 +30,8 @@ pub(super) struct Encoded {
     /// Messages in other places after them.
     pub follow: Vec<(Place, Vec<u8>)>,
     pub removal: Removal,
+    /// A message that is sent when what was to go is not there: it may be there as somebody else's.
+    pub otherwise: Option<Vec<u8>>,
 }
 
 impl Encoded {
@@ -135,7 +137,7 @@ impl<K: Kernel> Engineer<'_, K> {
             Err(error) if removal == Removal::Yes && is_missing(&error) => Vec::new(),
             Err(error) => return Err(error),
         };
-        Ok(Encoded { object, call, messages, follow: Vec::new(), removal })
+        Ok(Encoded { object, call, messages, follow: Vec::new(), removal, otherwise: None })
     }
 
     fn create_veth(&mut self, veth: &Veth) -> Result<Encoded, EngineError> {
@@ -179,7 +181,7 @@ impl<K: Kernel> Engineer<'_, K> {
         let mut messages = vec![one(|links| links.create_veth(&near, &far))];
         messages.extend(second.map(|bridge| one(|links| links.set_bridge_of(far.index, bridge))));
         let object = format!("{} and {}", veth.nics[0].of(), veth.nics[1].of());
-        Ok(Encoded { object, call: "RTM_NEWLINK", messages, follow, removal: Removal::No })
+        Ok(Encoded { object, call: "RTM_NEWLINK", messages, follow, removal: Removal::No, otherwise: None })
     }
 
     /// Says what is left to say of interfaces that were made in a place and are not set up there.
@@ -191,8 +193,14 @@ impl<K: Kernel> Engineer<'_, K> {
 
     fn remove_veth(&mut self, veth: &Veth) -> Result<Encoded, EngineError> {
         let object = format!("{} and {}", veth.nics[0].of(), veth.nics[1].of());
-        let mut encoded =
-            Encoded { object, call: "RTM_DELLINK", messages: Vec::new(), follow: Vec::new(), removal: Removal::Yes };
+        let mut encoded = Encoded {
+            object,
+            call: "RTM_DELLINK",
+            messages: Vec::new(),
+            follow: Vec::new(),
+            removal: Removal::Yes,
+            otherwise: None,
+        };
         // In a namespace of the lab everything is the lab's. On the host a name may be anybody's, also where making ours failed because
         // of that: it is asked last, and for what bears our mark.
         let (host, own): (Vec<&End>, Vec<&End>) = veth.ends.iter().partition(|end| end.place == Place::Host);
@@ -230,7 +238,7 @@ impl<K: Kernel> Engineer<'_, K> {
         let dress = Dress { alias: Some(&nic.description), link_local: Some(false), forwards: None };
         let messages = vec![create, one(|links| links.dress(index, &dress))];
         let object = self.at(&Place::Lab, nic.of());
-        Ok(Encoded { object, call: "RTM_NEWLINK", messages, follow: Vec::new(), removal: Removal::No })
+        Ok(Encoded { object, call: "RTM_NEWLINK", messages, follow: Vec::new(), removal: Removal::No, otherwise: None })
     }
 
     /// Addresses and routes.
@@ -238,6 +246,7 @@ impl<K: Kernel> Engineer<'_, K> {
         let mut requests = Requests::new(Dialect::LINUX, 1);
         let mut before = None;
         let hop = |address| NextHop::Gateway { address, interface: None };
+        let mut otherwise = None;
         let (object, call, removal) = match step {
             Step::AddAddress(address) | Step::RemoveAddress(address) => {
                 let adds = matches!(step, Step::AddAddress(_));
@@ -263,6 +272,9 @@ impl<K: Kernel> Engineer<'_, K> {
             }
             Step::RemoveRoute(route) => {
                 requests.remove_route(route.to.ip(), route.to.prefix(), Some(hop(route.via)));
+                let mut of_anybody = Requests::new(Dialect::LINUX, 1);
+                of_anybody.remove_route_of_anybody(route.to.ip(), route.to.prefix(), hop(route.via));
+                otherwise = Some(of_anybody.bytes().to_vec());
                 (named(&route.place, &route.to.to_string()), "RTM_DELROUTE", Removal::Yes)
             }
             Step::ChangeRoute { place, to, via, .. } => {
@@ -276,7 +288,7 @@ impl<K: Kernel> Engineer<'_, K> {
         };
         let own = (!requests.is_empty()).then(|| requests.bytes().to_vec());
         let messages = before.into_iter().chain(own).collect();
-        Ok(Encoded { object, call, messages, follow: Vec::new(), removal })
+        Ok(Encoded { object, call, messages, follow: Vec::new(), removal, otherwise })
     }
 
     /// Sets every bridge of the lab down, or has that done before its namespaces go.

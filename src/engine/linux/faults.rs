@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::features::{Answer, Feature};
 use super::kernel::{EchoSocket, Kernel, Knob, Process};
 use crate::engine::faults::Faults;
-use crate::engine::{EngineError, Exit, NotRun, Running, Settling, Stream};
+use crate::engine::{EngineError, Exit, NotRun, Running, Settling, Stream, Until};
 use crate::graph::linux::{Root, Rules};
 use crate::graph::{Folder, Name, Place};
 use crate::model::LabName;
@@ -77,6 +77,11 @@ impl<K: Kernel> Kernel for FaultyKernel<K> {
     }
 
     /// Each namespace is a call of its own.
+    fn names_taken(&mut self, lab: &LabName, places: &[Place]) -> Result<Vec<String>, EngineError> {
+        self.step(lab, "stat")?;
+        self.inner.names_taken(lab, places)
+    }
+
     fn create(&mut self, lab: &LabName, token: &str, places: &[&Place]) -> Vec<Result<(), EngineError>> {
         let one = |place: &&Place| {
             self.step(place, "unshare")?;
@@ -200,10 +205,11 @@ impl<K: Kernel> Kernel for FaultyKernel<K> {
         lab: &LabName,
         place: &Place,
         command: &[String],
+        until: &Until,
         output: &mut dyn FnMut(Stream, &[u8]),
     ) -> Result<Exit, NotRun> {
         self.step(place, "exec").map_err(NotRun::Refused)?;
-        self.inner.execute(lab, place, command, output)
+        self.inner.execute(lab, place, command, until, output)
     }
     fn start_on(
         &mut self,

@@ -8,7 +8,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::features::{Answer, Feature};
-use crate::engine::{EngineError, Exit, NotRun, Running, Settling, Stream};
+use crate::engine::{EngineError, Exit, Kept, NotRun, Running, Settling, Stream, Until};
 use crate::graph::linux::{Root, Rules};
 use crate::graph::{Folder, Name, Place};
 use crate::model::{CpuSet, LabName};
@@ -132,6 +132,32 @@ pub trait Kernel: fmt::Debug {
         Ok(Vec::new())
     }
 
+    /// The names of namespaces that are to be made which somebody else has.
+    ///
+    /// # Errors
+    /// What the system refuses.
+    fn names_taken(&mut self, lab: &LabName, places: &[Place]) -> Result<Vec<String>, EngineError> {
+        let _ = (lab, places);
+        Ok(Vec::new())
+    }
+
+    /// The labs that only processes of ours keep.
+    ///
+    /// # Errors
+    /// What the system refuses.
+    fn kept(&mut self) -> Result<Vec<Kept>, EngineError> {
+        Ok(Vec::new())
+    }
+
+    /// Ends the processes that keep such a lab.
+    ///
+    /// # Errors
+    /// What the system refuses.
+    fn end_kept(&mut self, lab: &LabName, token: &str) -> Result<(), EngineError> {
+        let _ = (lab, token);
+        Ok(())
+    }
+
     /// Makes namespaces, the lab's directory before its first: as many results as places.
     fn create(&mut self, lab: &LabName, token: &str, places: &[&Place]) -> Vec<Result<(), EngineError>>;
 
@@ -244,7 +270,7 @@ pub trait Kernel: fmt::Debug {
     /// Closes all sockets that echoes are sent from.
     fn echo_close(&mut self);
 
-    /// Runs a program in a place to its end.
+    /// Runs a program in a place to its end, or to that which `until` sets.
     ///
     /// # Errors
     /// Why it could not be run.
@@ -253,6 +279,7 @@ pub trait Kernel: fmt::Debug {
         lab: &LabName,
         place: &Place,
         command: &[String],
+        until: &Until,
         output: &mut dyn FnMut(Stream, &[u8]),
     ) -> Result<Exit, NotRun>;
 

@@ -15,6 +15,7 @@ mod processes;
 mod shape;
 #[cfg(target_os = "linux")]
 pub mod sys;
+mod taken;
 #[cfg(not(target_os = "linux"))]
 pub mod sys {
     //! There is no Linux kernel on this system.
@@ -75,15 +76,15 @@ use self::features::Feature;
 use self::indexes::Indexes;
 use self::kernel::{Kernel, Knob};
 use super::{
-    Backend, Capabilities, Echo, EchoResult, Ending, Engine, EngineError, Exit, Fact, NotRun, Running, Settling,
-    StepResult, Stream,
+    Backend, Capabilities, Echo, EchoResult, Ending, Engine, EngineError, Exit, Fact, Kept, NotRun, Running, Settling,
+    StepResult, Stream, Until,
 };
 use crate::diagnostic::Diagnostic;
-use crate::graph::{Graph, GraphError, Name, Numbering, Place, Sysctl};
+use crate::graph::{Graph, GraphError, Name, Numbering, Object, Place, Sysctl};
 use crate::model::{LabName, Model, System};
 use crate::plan::{LinuxStep, Observed, Plan, Scope, Step};
 
-pub use check::check;
+pub use check::{LEFT_OUT, check};
 
 /// A Linux kernel as labs see it.
 #[derive(Debug)]
@@ -134,6 +135,14 @@ impl<K: Kernel> Backend for Machine<K> {
             }
         }
         Ok(found)
+    }
+
+    fn kept(&mut self) -> Result<Vec<Kept>, EngineError> {
+        self.kernel.kept()
+    }
+
+    fn end_kept(&mut self, lab: &LabName, token: &str) -> Result<(), EngineError> {
+        self.kernel.end_kept(lab, token)
     }
 
     fn engine<'b>(&'b mut self, lab: &LabName, token: &str) -> Box<dyn Engine + 'b> {
@@ -283,6 +292,10 @@ impl<K: Kernel> Engine for Engineer<'_, K> {
         Ok(Capabilities::default())
     }
 
+    fn names_taken(&mut self, new: &[&Object]) -> Result<Vec<String>, EngineError> {
+        self.names_taken(new)
+    }
+
     fn perform(&mut self, place: &Place, steps: &[&Step]) -> Vec<StepResult> {
         let mut results = Vec::with_capacity(steps.len());
         while results.len() < steps.len() {
@@ -336,10 +349,11 @@ impl<K: Kernel> Engine for Engineer<'_, K> {
         &mut self,
         place: &Place,
         command: &[String],
+        until: &Until,
         output: &mut dyn FnMut(Stream, &[u8]),
     ) -> Result<Exit, NotRun> {
         self.own_lab().map_err(NotRun::Refused)?;
-        self.kernel.execute(&self.lab, place, command, output)
+        self.kernel.execute(&self.lab, place, command, until, output)
     }
 
     fn start_on(

@@ -97,8 +97,12 @@ impl<K: Kernel> Engineer<'_, K> {
             let bridge = port.bridge.and_then(|index| names.get(&index)).map_or("", |name| name);
             observed.discarding.insert(format!("{bridge}:{}", port.name).into());
         }
-        let routes: BTreeMap<IpNetwork, IpAddr> = routes.iter().filter_map(through_gateway).collect();
-        observed.routes.insert(place.clone(), routes);
+        let made_by = |by_hand| routes.iter().filter(move |route| is_by_hand(route) == by_hand);
+        observed.routes.insert(place.clone(), made_by(true).filter_map(through_gateway).collect());
+        let learnt: BTreeMap<IpNetwork, IpAddr> = made_by(false).filter_map(through_gateway).collect();
+        if !learnt.is_empty() {
+            observed.learnt.insert(place.clone(), learnt);
+        }
         if let Some(names) = scope.sysctls.get(place) {
             let names: Vec<Name> = names.iter().cloned().collect();
             let values = self.kernel.read_sysctls(&self.lab, place, &names)?;
@@ -139,10 +143,13 @@ fn interface(link: &Link, addresses: &[&Address], names: &HashMap<u32, Name>, se
     }
 }
 
-/// A route that somebody set by hand: what the kernel or a routing daemon adds is theirs.
+/// Whether somebody set a route by hand, as against a routing daemon, and the kernel by what routers tell it.
+fn is_by_hand(route: &Route) -> bool {
+    [RTPROT_BOOT, RTPROT_STATIC].contains(&route.protocol)
+}
+
 fn through_gateway(route: &Route) -> Option<(IpNetwork, IpAddr)> {
-    let by_hand = [RTPROT_BOOT, RTPROT_STATIC].contains(&route.protocol);
-    if !by_hand || route.table != MAIN || route.kind != RTN_UNICAST {
+    if route.table != MAIN || route.kind != RTN_UNICAST {
         return None;
     }
     let gateway = route.hops.first()?.gateway?;

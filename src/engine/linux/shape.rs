@@ -38,7 +38,7 @@ impl<K: Kernel> Engineer<'_, K> {
             Err(error) => return Err(error),
         };
         let object = format!("tc of {}", self.at(place, interface));
-        Ok(Encoded { object, call: "RTM_NEWQDISC", messages, follow: Vec::new(), removal })
+        Ok(Encoded { object, call: "RTM_NEWQDISC", messages, follow: Vec::new(), removal, otherwise: None })
     }
 
     /// How each interface of a place sends, of those that do not send plainly. The kernel is asked only if there are such.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::*;
-use crate::engine::{Capabilities, Echo, EchoResult, Ending, Exit, NotRun, Running, Stream};
+use crate::engine::{Capabilities, Echo, EchoResult, Ending, Exit, NotRun, Running, Stream, Until};
 use crate::graph::{Graph, Jail, Object, Owner, Up};
 use crate::model::NodeName;
 use crate::plan::{Observed, Scope};
@@ -115,7 +115,13 @@ impl Engine for Names {
         Ok(Some(1))
     }
 
-    fn execute(&mut self, _: &Place, _: &[String], _: &mut dyn FnMut(Stream, &[u8])) -> Result<Exit, NotRun> {
+    fn execute(
+        &mut self,
+        _: &Place,
+        _: &[String],
+        _: &Until,
+        _: &mut dyn FnMut(Stream, &[u8]),
+    ) -> Result<Exit, NotRun> {
         Err(NotRun::NotFound)
     }
 

@@ -6,12 +6,13 @@ use std::io::{PipeReader, PipeWriter, Read, pipe};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStringExt;
 use std::ptr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::call::{check, last_error};
 use super::{helper, jail, kernel};
 use crate::abi::Errno;
-use crate::engine::freebsd::doors::{ExecuteError, Exit, Running, Stream};
+use crate::engine::Demand;
+use crate::engine::freebsd::doors::{ExecuteError, Exit, Running, Stream, Until};
 
 /// Where programs are looked for when the environment does not say.
 const PATH: &str = "/sbin:/bin:/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin";
@@ -49,6 +50,7 @@ pub(super) fn execute(
     jid: i32,
     command: &[String],
     limit: Option<libc::rlimit>,
+    until: &Until,
     output: &mut dyn FnMut(Stream, &[u8]),
 ) -> Result<Exit, ExecuteError> {
     let prepared = prepare(jid, command, limit)?;
@@ -63,7 +65,7 @@ pub(super) fn execute(
     drop((child_out, child_error, child_report));
     let failure = read_report(report);
     if failure.is_none() {
-        listen(&descriptor, out, error, output).map_err(ExecuteError::Kernel)?;
+        listen((process, &descriptor), out, error, until, output).map_err(ExecuteError::Kernel)?;
     }
     let status = helper::wait(process).map_err(ExecuteError::Kernel)?;
     match failure {
@@ -251,21 +253,28 @@ fn read_report(mut report: PipeReader) -> Option<ExecuteError> {
 
 /// Passes on what comes until the process has ended and nothing more waits.
 fn listen(
-    descriptor: &OwnedFd,
+    (process, descriptor): (libc::pid_t, &OwnedFd),
     out: PipeReader,
     error: PipeReader,
+    until: &Until,
     output: &mut dyn FnMut(Stream, &[u8]),
 ) -> Result<(), Errno> {
     let mut open: Vec<(Stream, PipeReader)> = vec![(Stream::Out, out), (Stream::Error, error)];
     let mut buffer = vec![0; CHUNK];
     let mut ended = false;
+    let mut watch = until.watch();
     loop {
+        if let Some(demand) = watch.demand(Instant::now()).filter(|_| !ended) {
+            let signal = if demand == Demand::End { libc::SIGTERM } else { libc::SIGKILL };
+            // SAFETY: numbers only; the process is our child and has not been waited for, so its number is nobody else's.
+            check(unsafe { libc::kill(process, signal) })?;
+        }
         let mut polled: Vec<RawFd> = open.iter().map(|(_, pipe)| pipe.as_raw_fd()).collect();
         polled.extend((!ended).then(|| descriptor.as_raw_fd()));
         if polled.is_empty() {
             return Ok(());
         }
-        let ready = match kernel::poll(&polled, ended.then_some(Duration::ZERO)) {
+        let ready = match kernel::poll(&polled, if ended { Some(Duration::ZERO) } else { watch.pause() }) {
             Err(Errno::EINTR) => continue,
             other => other?,
         };

@@ -31,7 +31,7 @@ use self::socket::Socket;
 use super::doors::{
     Actor, Call, ExecuteError, Exit, FileDoor, FileRefusal, Helper, HostDoor, IoctlDoor, JailDoor, JailRefusal, Jid,
     MountOption, MountPoint, NetgraphDoor, ProbeDoor, Process, RctlCall, ResourceDoor, RouteDoor, Running, Sock,
-    SocketDoor, SocketKind, Stream, ZfsAnswer,
+    SocketDoor, SocketKind, Stream, Until, ZfsAnswer,
 };
 use super::{Machine, Settings, Unusable, admit};
 use crate::abi::{Errno, IoctlArgument, JailParam};
@@ -274,10 +274,11 @@ impl JailDoor for KernelDoors {
         &mut self,
         jid: Jid,
         command: &[String],
+        until: &Until,
         output: &mut dyn FnMut(Stream, &[u8]),
     ) -> Result<Exit, ExecuteError> {
         self.pulse = None;
-        execute::execute(jid.0, command, self.limit, output)
+        execute::execute(jid.0, command, self.limit, until, output)
     }
 
     fn execute_on(

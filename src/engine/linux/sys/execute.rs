@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, PipeReader, Read, pipe};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -14,7 +15,7 @@ use super::super::errno::refused;
 use super::child::{self, Pointers, REPORT, Report, Streams};
 use super::node::Inside;
 use super::{call, inside, processes};
-use crate::engine::{Exit, NotRun, Running, Stream};
+use crate::engine::{Demand, Exit, NotRun, Running, Stream, Until};
 
 /// Where programs are looked for when the environment does not say.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -75,9 +76,9 @@ pub(super) struct Piped {
 
 impl Piped {
     /// Passes on what it writes until it has ended. A program that it leaves behind may go on writing: nobody listens any more.
-    pub(super) fn listen(self, output: &mut dyn FnMut(Stream, &[u8])) -> io::Result<Exit> {
+    pub(super) fn listen(self, until: &Until, output: &mut dyn FnMut(Stream, &[u8])) -> io::Result<Exit> {
         let Self { program, out, error } = self;
-        listen(&program.descriptor, out, error, output)?;
+        listen(&program.descriptor, out, error, until, output)?;
         processes::wait(program.process).map(exit)
     }
 }
@@ -168,19 +169,27 @@ fn listen(
     descriptor: &OwnedFd,
     out: PipeReader,
     error: PipeReader,
+    until: &Until,
     output: &mut dyn FnMut(Stream, &[u8]),
 ) -> io::Result<()> {
     let mut open: Vec<(Stream, PipeReader)> = vec![(Stream::Out, out), (Stream::Error, error)];
     let mut buffer = vec![0; CHUNK];
     let mut ended = false;
-    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let mut watch = until.watch();
     loop {
+        match watch.demand(Instant::now()).filter(|_| !ended) {
+            Some(Demand::End) => call::signal(descriptor.as_fd(), libc::SIGTERM)?,
+            Some(Demand::Die) => call::signal(descriptor.as_fd(), libc::SIGKILL)?,
+            None => {}
+        }
         let mut polled: Vec<PollFd<'_>> = open.iter().map(|(_, pipe)| PollFd::new(pipe, PollFlags::IN)).collect();
         polled.extend((!ended).then(|| PollFd::new(descriptor, PollFlags::IN)));
         if polled.is_empty() {
             return Ok(());
         }
-        match poll(&mut polled, ended.then_some(&now)) {
+        let pause = if ended { Some(Duration::ZERO) } else { watch.pause() };
+        let pause = pause.and_then(|pause| Timespec::try_from(pause).ok());
+        match poll(&mut polled, pause.as_ref()) {
             Err(Errno::INTR) => continue,
             other => drop(other?),
         }

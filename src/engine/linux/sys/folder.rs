@@ -11,6 +11,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use super::call;
+use crate::engine::jail_name;
 use crate::graph::Place;
 use crate::model::LabName;
 
@@ -137,6 +138,12 @@ pub(super) fn bears(table: &str, token: &str) -> bool {
     mounts(table).any(|(_, source)| source.strip_prefix(SOURCE) == Some(token))
 }
 
+/// The labs whose file systems a table of mounts has, with their tokens.
+pub(super) fn labs_of(table: &str) -> Vec<(LabName, String)> {
+    let lab = |at: &str| Path::new(at).strip_prefix(LABS).ok()?.to_str()?.parse::<LabName>().ok();
+    mounts(table).filter_map(|(at, source)| Some((lab(at)?, source.strip_prefix(SOURCE)?.to_owned()))).collect()
+}
+
 /// Where each mount is and what its source is: `36 35 98:0 /root /mount/point options [tags] - type source options`
 /// (Documentation/filesystems/proc.rst).
 fn mounts(table: &str) -> impl Iterator<Item = (&str, &str)> {
@@ -200,6 +207,21 @@ pub(super) fn take_back(at: &Path) {
     // It is gone, or goes with the lab.
     let _ = path(at).and_then(|path| call::unmount(&path, libc::MNT_DETACH));
     let _ = fs::remove_file(at);
+}
+
+/// The names of namespaces that are there and lead to something else than those namespaces of ours.
+pub(super) fn taken(lab: &LabName, places: &[Place]) -> io::Result<Vec<String>> {
+    let mut found = Vec::new();
+    for place in places {
+        let Some(name) = name(lab, place) else { continue };
+        match fs::symlink_metadata(&name) {
+            Ok(_) if leads_to(&name, &of(lab, place)) => {}
+            Ok(_) => found.extend(jail_name(lab.as_str(), place)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(found)
 }
 
 fn leads_to(name: &Path, at: &Path) -> bool {

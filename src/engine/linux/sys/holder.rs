@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use std::{env, thread};
 
 use super::{call, folder};
+use crate::model::LabName;
 
 /// The directory of the files about holders, in the state directory.
 const HOLDERS: &str = "holders";
@@ -37,6 +38,21 @@ pub(super) struct Holder {
 /// The file about a lab's holder.
 pub(super) fn file(state_dir: &Path, lab: &str) -> PathBuf {
     state_dir.join(HOLDERS).join(lab)
+}
+
+/// Every file about a holder that says something, with its lab.
+pub(super) fn all(state_dir: &Path) -> io::Result<Vec<(LabName, Holder)>> {
+    let entries = match fs::read_dir(state_dir.join(HOLDERS)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other?,
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let file = entry?.path();
+        let lab = file.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
+        found.extend(lab.zip(Holder::read(&file)?));
+    }
+    Ok(found)
 }
 
 /// When a process started; `None` if there is none of that number, or it is dead and only not waited for.
@@ -80,6 +96,16 @@ impl Holder {
         fs::create_dir_all(file.parent().unwrap_or(Path::new("/")))?;
         fs::write(&beside, text)?;
         fs::rename(&beside, file)
+    }
+
+    /// What the lab's file system bears.
+    pub(super) fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// Its number.
+    pub(super) const fn process(&self) -> i32 {
+        self.process
     }
 
     /// Whether it is still there.
@@ -133,7 +159,7 @@ impl Holder {
     pub(super) fn end(&self, file: &Path, boot: &str) -> io::Result<()> {
         if self.lives(boot) {
             match call::open_process(self.process) {
-                Ok(process) if self.lives(boot) => end(process.as_fd())?,
+                Ok(process) if self.lives(boot) => kill(process.as_fd())?,
                 Err(error) if call::number(&error) != libc::ESRCH => return Err(error),
                 _ => {}
             }
@@ -163,14 +189,15 @@ impl Holder {
             let Ok(stray) = call::open_process(process) else { continue };
             let table = fs::read_to_string(format!("/proc/{process}/mountinfo"));
             if table.is_ok_and(|table| folder::bears(&table, &self.token)) {
-                end(stray.as_fd())?;
+                kill(stray.as_fd())?;
             }
         }
         Ok(())
     }
 }
 
-fn end(process: BorrowedFd<'_>) -> io::Result<()> {
+/// Ends a process, and waits until it has ended.
+pub(super) fn kill(process: BorrowedFd<'_>) -> io::Result<()> {
     match call::signal(process, libc::SIGKILL) {
         Err(error) if call::number(&error) == libc::ESRCH => return Ok(()),
         other => other?,

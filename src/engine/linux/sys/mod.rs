@@ -12,6 +12,7 @@ mod groups;
 mod held;
 mod holder;
 mod inside;
+mod kept;
 mod node;
 mod processes;
 mod root;
@@ -37,7 +38,7 @@ use super::Machine;
 use super::errno::refused;
 use super::features::{Answer, Feature};
 use super::kernel::{EchoSocket, Kernel, Knob, Process};
-use crate::engine::{Backend, EngineError, Exit, Fact, Lack, NotRun, Running, Settling, Stream, Unusable};
+use crate::engine::{Backend, EngineError, Exit, Fact, Kept, Lack, NotRun, Running, Settling, Stream, Until, Unusable};
 use crate::graph::linux::{Root, Rules};
 use crate::graph::{Folder, Name, Place};
 use crate::model::LabName;
@@ -276,11 +277,32 @@ impl Kernel for Namespaces {
         folder::labs().map_err(|error| no("/run/cellblock", "read", &error))
     }
 
+    fn kept(&mut self) -> Result<Vec<Kept>, EngineError> {
+        if self.way == Way::Direct {
+            return Ok(Vec::new());
+        }
+        let boot = self.boot_identity();
+        kept::list(&self.state_dir, self.user, &boot).map_err(|error| no("/proc", "read", &error))
+    }
+
+    fn end_kept(&mut self, lab: &LabName, token: &str) -> Result<(), EngineError> {
+        let boot = self.boot_identity();
+        kept::end(&self.state_dir, self.user, &boot, lab, token).map_err(|error| no(lab, "kill", &error))
+    }
+
     fn token(&mut self, lab: &LabName) -> Result<Option<String>, EngineError> {
         if !self.approach(lab)? {
             return Ok(None);
         }
         self.read_token(lab)
+    }
+
+    /// Without privilege each lab has a /run/netns of its own.
+    fn names_taken(&mut self, lab: &LabName, places: &[Place]) -> Result<Vec<String>, EngineError> {
+        if let Way::Rootless { .. } = self.way {
+            return Ok(Vec::new());
+        }
+        folder::taken(lab, places).map_err(|error| no(folder::NAMES, "stat", &error))
     }
 
     fn create(&mut self, lab: &LabName, token: &str, places: &[&Place]) -> Vec<Result<(), EngineError>> {
@@ -475,10 +497,11 @@ impl Kernel for Namespaces {
         lab: &LabName,
         place: &Place,
         command: &[String],
+        until: &Until,
         output: &mut dyn FnMut(Stream, &[u8]),
     ) -> Result<Exit, NotRun> {
         let started = self.with_node(lab, place, |place| execute::start(place, command))?;
-        started.listen(output).map_err(|error| NotRun::Refused(no(place, "wait", &error)))
+        started.listen(until, output).map_err(|error| NotRun::Refused(no(place, "wait", &error)))
     }
 
     fn start_on(

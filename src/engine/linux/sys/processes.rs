@@ -35,6 +35,11 @@ fn stat(process: i32) -> io::Result<Stat> {
     parsed().ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
+/// What a process is called, and when it was started, in ticks since the boot.
+pub(super) fn name(process: i32) -> io::Result<(String, u64)> {
+    stat(process).map(|stat| (stat.command, stat.started))
+}
+
 /// When a process was started, in ticks since the boot.
 pub(super) fn started(process: i32) -> io::Result<u64> {
     Ok(stat(process)?.started)
