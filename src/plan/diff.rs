@@ -126,7 +126,7 @@ fn forced(object: &Object, desired: &Graph, observed: &Graph, fates: &Fates) -> 
 fn standing<'g>(object: &Object, desired: &'g Graph, fates: &Fates) -> Vec<&'g str> {
     let Object::Route(_) = object else { return Vec::new() };
     let id = object.id();
-    let stays = |needed: &&Object| matches!(fates.get(&needed.id()), Some(Fate::Keep | Fate::Change(_)));
+    let stays = |needed: &&Object| matches!(fates.get(&needed.id()), None | Some(Fate::Change(_)));
     let interface = |needed: &'g Object| match needed {
         Object::Address(address) => Some(&*address.interface),
         _ => None,

@@ -231,30 +231,6 @@ fn make(lab: &LabName, place: &Place) -> Result<Held, EngineError> {
     Ok(Held { namespace: namespace.into(), netlink })
 }
 
-impl Settling for counted::Counted {
-    fn wait(self: Box<Self>, limit: Duration) -> Result<(), EngineError> {
-        settled(counted::Counted::wait(*self, limit), limit)
-    }
-}
-
-impl Settling for settle::Sentinels {
-    fn wait(self: Box<Self>, limit: Duration) -> Result<(), EngineError> {
-        settled(self.relieve(limit), limit)
-    }
-}
-
-fn settled(waited: io::Result<bool>, limit: Duration) -> Result<(), EngineError> {
-    match waited {
-        Ok(true) => Ok(()),
-        Ok(false) => {
-            let message = format!("the kernel is still taking namespaces apart after {} s", limit.as_secs());
-            Err(EngineError::strange("namespaces", "cleanup_net", message)
-                .hint("the lab is gone for everybody else; `--timeout` waits longer"))
-        }
-        Err(error) => Err(no("a namespace to watch", "recv", &error)),
-    }
-}
-
 impl Kernel for Namespaces {
     fn boot_identity(&mut self) -> String {
         let ask = || std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned();

@@ -6,13 +6,39 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use super::{call, inside, netlink_socket};
+use super::counted::Counted;
+use super::{call, inside, netlink_socket, no};
+use crate::engine::{EngineError, Settling};
 use crate::netlink::consts::{NLMSG_ERROR, RTM_DELLINK};
 use crate::netlink::linux::{self, Links, VethEnd};
 use crate::netlink::wire::Messages;
 
 /// `RTNLGRP_LINK` (include/uapi/linux/rtnetlink.h): interfaces that come and go.
 const LINKS: i32 = 1;
+
+impl Settling for Counted {
+    fn wait(self: Box<Self>, limit: Duration) -> Result<(), EngineError> {
+        settled(Counted::wait(*self, limit), limit)
+    }
+}
+
+impl Settling for Sentinels {
+    fn wait(self: Box<Self>, limit: Duration) -> Result<(), EngineError> {
+        settled(self.relieve(limit), limit)
+    }
+}
+
+fn settled(waited: io::Result<bool>, limit: Duration) -> Result<(), EngineError> {
+    match waited {
+        Ok(true) => Ok(()),
+        Ok(false) => {
+            let message = format!("the kernel is still taking namespaces apart after {} s", limit.as_secs());
+            Err(EngineError::strange("namespaces", "cleanup_net", message)
+                .hint("the lab is gone for everybody else; `--timeout` waits longer"))
+        }
+        Err(error) => Err(no("a namespace to watch", "recv", &error)),
+    }
+}
 
 /// Two namespaces, each with one end of a veth pair whose other end is watched in a third.
 #[derive(Debug)]
