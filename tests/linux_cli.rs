@@ -9,11 +9,12 @@ mod common;
 #[path = "common/machine.rs"]
 mod machine;
 
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, Stdio};
 
 use common::Sandbox;
 use libtest_mimic::{Failed, Trial};
 use machine::{assert_same, ip, machine, run_ip};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 const LAB: &str = r#"
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
             Trial::test("gc_takes_away_a_lab_that_no_record_knows_and_nothing_that_looks_like_it", strays),
             Trial::test("nodes_that_were_stopped_are_no_drift_and_sysctls_get_their_first_values_back", stopped),
             Trial::test("a_large_lab_is_out_of_sight_when_down_returns", large),
+            Trial::test("nothing_is_left_when_who_ends_a_large_lab_is_killed", killed_behind),
             Trial::test("what_down_waited_for_is_gone_by_the_count_of_the_kernel", counted),
         ]
     })
@@ -364,16 +366,24 @@ fn strays() -> Result<(), Failed> {
     Ok(())
 }
 
+/// A lab of so many nodes that `down` leaves its bridge to a process that ends by itself.
+const WIDE: &str = r#"
+version: 1
+name: wide
+addressing: { lan: { ipv4: 10.0.0.0/16, prefix: 16 } }
+topology:
+  nodes:
+    s: { kind: switch, pool: lan }
+    "h${n}": { kind: host, each: { n: 1..420 } }
+  links:
+    - { each: { n: 1..420 }, endpoints: [ "h${n}:eth0", s ] }
+"#;
+
 /// What is left behind to set a large bridge down keeps no name and no mount, and ends.
 fn large() -> Result<(), Failed> {
     let before = machine();
     let sandbox = sandbox();
-    sandbox.write(
-        "wide.yaml",
-        "version: 1\nname: wide\naddressing: { lan: { ipv4: 10.0.0.0/16, prefix: 16 } }\ntopology:\n  nodes:\n    s: { kind: \
-         switch, pool: lan }\n    \"h${n}\": { kind: host, each: { n: 1..420 } }\n  links:\n    - { each: { n: 1..420 }, endpoints: [ \
-         \"h${n}:eth0\", s ] }\n",
-    );
+    sandbox.write("wide.yaml", WIDE);
     sandbox.run(&["up", "wide.yaml"]).expect(0);
     sandbox.run(&["down", "wide"]).expect(0);
     assert_same(&machine(), &before, "down");
@@ -385,10 +395,39 @@ fn large() -> Result<(), Failed> {
     );
     sandbox.run(&["down", "--wait", "wide"]).expect(0);
     assert_same(&machine(), &before, "down --wait");
-    while is_there("cellblock-ends") {
+    while !called(ENDS).is_empty() {
         std::thread::yield_now();
     }
     Ok(())
+}
+
+/// It waits until the lab is out of sight. Killed then, it has done nothing, and the next commands find nothing either.
+fn killed_behind() -> Result<(), Failed> {
+    let before = machine();
+    let sandbox = sandbox();
+    sandbox.write("wide.yaml", WIDE);
+    let mut killed = false;
+    for _ in 0..20 {
+        sandbox.run(&["up", "wide.yaml"]).expect(0);
+        let mut down = sandbox.command(&["down", "wide"]).stderr(Stdio::null()).stdout(Stdio::null()).spawn()?;
+        let status = loop {
+            for process in called(ENDS) {
+                killed |= Pid::from_raw(process).is_some_and(|process| kill_process(process, Signal::KILL).is_ok());
+            }
+            if let Some(status) = down.try_wait()? {
+                break status;
+            }
+        };
+        assert!(status.success(), "{status}");
+        assert_same(&machine(), &before, "down");
+        assert!(!sandbox.run(&["gc"]).expect(0).out.contains("wide"));
+        if killed {
+            sandbox.run(&["up", "wide.yaml"]).expect(0);
+            sandbox.run(&["down", "wide"]).expect(0);
+            return Ok(());
+        }
+    }
+    panic!("nothing called {ENDS} was seen")
 }
 
 /// Where there may be little more than one lab's namespaces, the next lab has room when `down --wait` returns: each time, by the
@@ -411,9 +450,14 @@ fn counted() -> Result<(), Failed> {
     Ok(())
 }
 
-/// Whether a process of that name has not ended.
-fn is_there(name: &str) -> bool {
+/// Who sets large bridges down.
+const ENDS: &str = "cellblock-ends";
+
+/// The processes of that name that have not ended.
+fn called(name: &str) -> Vec<i32> {
+    let name = format!(" ({name}) ");
     let all = std::fs::read_dir("/proc").unwrap().filter_map(|entry| Some(entry.ok()?.path().join("stat")));
-    let mut texts = all.filter_map(|path| std::fs::read_to_string(path).ok());
-    texts.any(|text| text.contains(&format!("({name}) ")) && !text.contains(") Z "))
+    let texts = all.filter_map(|path| std::fs::read_to_string(path).ok());
+    let ours = texts.filter(|text| text.contains(&name) && !text.contains(") Z "));
+    ours.filter_map(|text| text.split(' ').next()?.parse().ok()).collect()
 }

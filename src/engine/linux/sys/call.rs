@@ -6,7 +6,7 @@ use std::ffi::{CStr, CString};
 use std::io;
 use std::mem::size_of;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr;
 use std::time::Duration;
 
@@ -416,10 +416,32 @@ pub(super) fn copy_mounts(at: &CStr) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(tree) })
 }
 
-/// fork(2) of a process that is nobody's child, has nothing of ours open but these two, sends a datagram on the one, closes both and
-/// ends. When this returns it has let go of everything else.
-pub(super) fn leave_behind(socket: BorrowedFd<'_>, message: &[u8], held: BorrowedFd<'_>) -> io::Result<()> {
-    let (ready, go) = io::pipe()?;
+/// A process that was forked to send something later, see [`leave_behind`].
+#[derive(Debug)]
+pub(super) struct Left {
+    /// Who forked it, and ends at once; nobody once that was waited for.
+    child: Option<libc::pid_t>,
+    /// Ends when it has closed what it does not need.
+    ready: io::PipeReader,
+    /// As long as this is open it waits.
+    _go: io::PipeWriter,
+}
+
+impl Left {
+    /// Waits until it has let go of everything but what it was given.
+    pub(super) fn settle(&mut self) -> io::Result<()> {
+        if let Some(child) = self.child.take() {
+            wait(child)?;
+        }
+        io::copy(&mut &self.ready, &mut io::sink()).map(drop)
+    }
+}
+
+/// fork(2) of a process that is nobody's child, has nothing of ours open but these two, and waits: when what is given back is dropped,
+/// or we end, it sends a datagram on the one, closes both and ends. The kernel is not kept from other work meanwhile: it sends for long
+/// where a bridge has many ports, and whoever shares the processor waits as long.
+pub(super) fn leave_behind(socket: BorrowedFd<'_>, message: &[u8], held: BorrowedFd<'_>) -> io::Result<Left> {
+    let ((ready, told), (hear, go)) = (io::pipe()?, io::pipe()?);
     // SAFETY: the child and its child make system calls only, allocate nothing, take no lock, and never return from here.
     let child = check(unsafe {
         let child = libc::fork();
@@ -430,11 +452,13 @@ pub(super) fn leave_behind(socket: BorrowedFd<'_>, message: &[u8], held: Borrowe
             libc::setsid();
             libc::prctl(libc::PR_SET_NAME, c"cellblock-ends".as_ptr());
             // Beyond the first three, so that none is closed before it is copied.
-            let socket = libc::fcntl(socket.as_raw_fd(), libc::F_DUPFD, 3);
-            let held = libc::fcntl(held.as_raw_fd(), libc::F_DUPFD, 3);
-            let placed = libc::dup2(socket, 0) == 0 && libc::dup2(held, 1) == 1;
-            if placed && libc::syscall(libc::SYS_close_range, 2, libc::c_uint::MAX, 0) == 0 {
+            let high = |descriptor: BorrowedFd<'_>| libc::fcntl(descriptor.as_raw_fd(), libc::F_DUPFD, 3);
+            let (socket, held, hear) = (high(socket), high(held), high(hear.as_fd()));
+            let placed = libc::dup2(socket, 0) == 0 && libc::dup2(held, 1) == 1 && libc::dup2(hear, 2) == 2;
+            if placed && libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, 0) == 0 {
                 libc::chdir(c"/".as_ptr());
+                let mut octet = 0_u8;
+                libc::read(2, (&raw mut octet).cast(), 1);
                 // There is nobody to tell how it went: without it the kernel has more to do, and does that.
                 libc::send(0, message.as_ptr().cast(), message.len(), 0);
             }
@@ -442,10 +466,8 @@ pub(super) fn leave_behind(socket: BorrowedFd<'_>, message: &[u8], held: Borrowe
         }
         child
     })?;
-    drop(go);
-    wait(child)?;
-    // Ends when the last process that was forked here has closed its end.
-    io::copy(&mut &ready, &mut io::sink()).map(drop)
+    drop((told, hear));
+    Ok(Left { child: Some(child), ready, _go: go })
 }
 
 /// pidfd_open(2): a process, whatever its number means later.

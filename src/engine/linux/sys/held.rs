@@ -92,8 +92,8 @@ impl Namespaces {
         }
     }
 
-    /// Has a process that nobody waits for send messages in a lab's own namespace, with copies of the lab's mounts that keep its
-    /// namespaces until then; `false` if that is not done.
+    /// Has a process that nobody waits for send messages in a lab's own namespace when all of it is out of sight, with copies of the
+    /// lab's mounts that keep its namespaces until then; `false` if that is not done.
     pub(super) fn have_sent(&mut self, lab: &LabName, messages: &[u8]) -> Result<bool, EngineError> {
         let listed = folder::places(lab).map_err(|error| no(folder::lab(lab).display(), "readdir", &error))?;
         if self.is_awaited || self.entered.is_some() || listed.len() < MANY {
@@ -103,6 +103,8 @@ impl Namespaces {
         // A kernel that is too old for it, or forbids it, is no reason to fail.
         let Ok(mounts) = call::copy_mounts(&at) else { return Ok(false) };
         let netlink = self.held(lab, &Place::Lab)?.netlink.as_fd();
-        Ok(call::leave_behind(netlink, messages, mounts.as_fd()).is_ok())
+        let Ok(left) = call::leave_behind(netlink, messages, mounts.as_fd()) else { return Ok(false) };
+        self.left.push(left);
+        Ok(true)
     }
 }

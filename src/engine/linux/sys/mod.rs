@@ -76,6 +76,7 @@ pub fn kernel(state_dir: &Path) -> Result<impl Kernel + use<>, Unusable> {
         room: now.saturating_sub(SPARE) / 2,
         echoes: Vec::new(),
         is_awaited: false,
+        left: Vec::new(),
         began: Instant::now(),
         features: scratch.map_or_else(Features::default, Features::within),
         limit: limits.map(|(before, _)| before),
@@ -126,6 +127,8 @@ struct Namespaces {
     echoes: Vec<OwnedFd>,
     /// Somebody is going to wait until everything has gone.
     is_awaited: bool,
+    /// Processes that begin to work when this is cleared.
+    left: Vec<call::Left>,
     began: Instant,
     features: Features,
     /// The limit of descriptors that programs are to have.
@@ -342,11 +345,15 @@ impl Kernel for Namespaces {
             groups::forget(lab, place).map_err(|error| no(place, "rmdir", &error))?;
         }
         drop(locked);
-        folder::end(lab).map_err(|error| no(folder::lab(lab).display(), "umount", &error))
+        let ended = folder::end(lab).map_err(|error| no(folder::lab(lab).display(), "umount", &error));
+        // Locks that it has from us are let go, too.
+        let settled = self.left.iter_mut().try_for_each(call::Left::settle);
+        ended.and(settled.map_err(|error| no("cellblock-ends", "waitpid", &error)))
     }
 
     fn forget(&mut self, lab: &LabName, token: &str) -> Result<(), EngineError> {
         self.seen = None;
+        self.left.clear();
         self.leave(lab)?;
         if matches!(self.way, Way::Direct) {
             folder::sweep(lab, token).map_err(|error| no(folder::lab(lab).display(), "rmdir", &error))?;
