@@ -23,6 +23,8 @@ pub struct FaultyDoors<D> {
     inner: D,
     faults: Faults,
     meanwhile: Option<Meanwhile<D>>,
+    /// For so many more echoes there is room, and for how many there ever is.
+    room: Option<(usize, usize)>,
 }
 
 /// What others do before each call.
@@ -42,17 +44,22 @@ impl<D> FaultyDoors<D> {
 
     /// Doors that share what counts their calls, with others of the same process.
     pub fn sharing(inner: D, faults: Faults) -> Self {
-        Self { inner, faults, meanwhile: None }
+        Self { inner, faults, meanwhile: None, room: None }
     }
 
     /// The same; others do something, or look, as each call finds the doors.
     pub fn watching(inner: D, faults: Faults, others: impl FnMut(&mut D) + 'static) -> Self {
-        Self { inner, faults, meanwhile: Some(Meanwhile(Box::new(others))) }
+        Self { inner, faults, meanwhile: Some(Meanwhile(Box::new(others))), room: None }
     }
 
     /// Doors that never fail, and through which others do something before each call.
     pub fn with_others(inner: D, others: impl FnMut(&mut D) + 'static) -> Self {
-        Self { inner, faults: Faults::at(None), meanwhile: Some(Meanwhile(Box::new(others))) }
+        Self { inner, faults: Faults::at(None), meanwhile: Some(Meanwhile(Box::new(others))), room: None }
+    }
+
+    /// Doors to a kernel that drops, without a word, every echo above so many that are under way at once.
+    pub fn narrow(inner: D, room: usize) -> Self {
+        Self { room: Some((room, room)), ..Self::new(inner, None) }
     }
 
     /// How many calls there were that could have failed.
@@ -260,18 +267,33 @@ impl<D: HostDoor> HostDoor for FaultyDoors<D> {
         if self.is_alive() {
             self.inner.wait(at_most, wake);
         }
+        if let Some((left, most)) = &mut self.room {
+            // What was under way has come through, wherever it went.
+            *left = *most;
+        }
     }
 }
 
 impl<D: ProbeDoor> ProbeDoor for FaultyDoors<D> {
     fn probe_send(&mut self, sock: Sock, to: IpAddr, scope: u32, message: &[u8]) -> Result<(), Errno> {
         self.step()?;
+        match &mut self.room {
+            Some((0, _)) => return Ok(()),
+            Some((left, _)) => *left -= 1,
+            None => {}
+        }
         self.inner.probe_send(sock, to, scope, message)
     }
 
     fn probe_receive(&mut self, sock: Sock, buffer: &mut Vec<u8>) -> Result<Option<IpAddr>, Errno> {
         self.step()?;
-        self.inner.probe_receive(sock, buffer)
+        let received = self.inner.probe_receive(sock, buffer)?;
+        if let Some((left, most)) = &mut self.room
+            && received.is_some()
+        {
+            *left = (*left + 1).min(*most);
+        }
+        Ok(received)
     }
 }
 

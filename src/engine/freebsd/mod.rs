@@ -13,6 +13,7 @@ mod machine;
 mod module;
 mod netgraph;
 mod observe;
+mod pace;
 mod parked;
 mod probe;
 mod processes;

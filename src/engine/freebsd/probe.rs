@@ -1,11 +1,12 @@
 //! Echo tests from inside jails, many at once, over raw sockets that helpers opened.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
 
 use super::FreeBsd;
 use super::doors::{Doors, Sock, SocketKind};
+use super::pace::{OVERTAKEN, Pace};
 use super::session::Session;
 use crate::abi::Errno;
 use crate::engine::icmp::{read, request};
@@ -15,21 +16,60 @@ use crate::graph::Place;
 /// So many senders have their sockets open at once.
 const SENDERS: usize = 16;
 
-/// So many echoes of one sender are under way at once: the answers fit its receive buffer.
+/// So many echoes of one socket are under way at once: the answers fit its receive buffer.
 const WINDOW: usize = 64;
+
+/// A full transmit queue is waited for so often, a little longer each time; from then on it costs a try.
+const PAUSES: u32 = 16;
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// One echo under way, or waiting for its next try.
 struct Flight {
     /// Its place among the echoes of the caller.
     at: usize,
-    sock: Sock,
     scope: u32,
     identifier: u16,
     attempt: u16,
-    sent: Duration,
+    /// When the last try was sent, or the next may be.
+    when: Duration,
+    /// How many were sent before the last try.
+    number: u64,
+    /// How often there was no room for it.
+    pauses: u32,
     /// What the last try was answered with instead of an echo: a later one may still get through, as a neighbour
     /// or a spanning tree comes up.
     why: Option<String>,
+}
+
+impl Flight {
+    /// Whether it takes room in the kernel, as far as we know.
+    fn is_fresh(&self, now: Duration, pace: &Pace) -> bool {
+        now.saturating_sub(self.when) < pace.settles()
+    }
+}
+
+/// The echoes of one socket.
+struct Queue {
+    sock: Sock,
+    waiting: VecDeque<Flight>,
+    flying: Vec<Flight>,
+}
+
+impl Queue {
+    fn fresh(&self, now: Duration, pace: &Pace) -> usize {
+        self.flying.iter().filter(|flight| flight.is_fresh(now, pace)).count()
+    }
+}
+
+/// What comes of the echoes of a caller.
+struct Round<'r> {
+    echoes: &'r [Echo],
+    results: &'r mut [Option<EchoResult>],
+    pace: &'r mut Pace,
+    /// How many were sent.
+    sent: u64,
+    /// The number of the oldest that is under way.
+    oldest: u64,
 }
 
 impl<D: Doors> FreeBsd<'_, D> {
@@ -40,11 +80,12 @@ impl<D: Doors> FreeBsd<'_, D> {
             by_sender.entry(&echo.from).or_default().push(at);
         }
         let senders: Vec<(&Place, Vec<usize>)> = by_sender.into_iter().collect();
-        let (mut rest, mut width) = (&senders[..], SENDERS);
+        let (mut rest, mut width, mut pace) = (&senders[..], SENDERS, Pace::new());
         while !rest.is_empty() {
             let (group, later) = rest.split_at(width.min(rest.len()));
             let mut sessions = Vec::new();
-            let outcome = self.echo_group(echoes, group, &mut sessions, &mut results);
+            let mut round = Round { echoes, results: &mut results, pace: &mut pace, sent: 0, oldest: 0 };
+            let outcome = self.echo_group(&mut round, group, &mut sessions);
             for session in sessions {
                 session.close(self.doors);
             }
@@ -62,47 +103,37 @@ impl<D: Doors> FreeBsd<'_, D> {
 
     fn echo_group(
         &mut self,
-        echoes: &[Echo],
+        round: &mut Round<'_>,
         group: &[(&Place, Vec<usize>)],
         sessions: &mut Vec<Session>,
-        results: &mut [Option<EchoResult>],
     ) -> Result<(), EngineError> {
-        let mut queues: Vec<Vec<Flight>> = Vec::new();
+        let mut queues: Vec<Queue> = Vec::new();
         for (place, indexes) in group {
             let mut session = Session::new((*place).clone());
-            let queue = self.prepare_flights(&mut session, echoes, indexes);
+            let prepared = self.prepare(&mut session, round.echoes, indexes);
             sessions.push(session);
-            let mut queue = queue?;
-            queue.reverse();
-            queues.push(queue);
+            queues.extend(prepared?);
         }
-        let mut flying: Vec<Flight> = Vec::new();
         loop {
-            for queue in &mut queues {
-                let own = queue.last().map(|next| next.sock);
-                let mut busy = flying.iter().filter(|flight| Some(flight.sock) == own).count();
-                while busy < WINDOW
-                    && let Some(flight) = queue.pop()
-                {
-                    busy += 1;
-                    self.launch(echoes, flight, &mut flying, results);
-                }
-            }
-            if flying.is_empty() {
+            self.launch_what_fits(round, &mut queues);
+            queues.retain(|queue| !queue.waiting.is_empty() || !queue.flying.is_empty());
+            if queues.is_empty() {
                 return Ok(());
             }
-            self.collect(&mut flying, results);
-            self.time_out(echoes, &mut flying, results);
+            self.collect(round, &mut queues);
+            let now = self.doors.now();
+            queues.iter_mut().for_each(|queue| round.time_out(queue, now));
         }
     }
 
-    fn prepare_flights(
+    /// The echoes of one sender, a queue for each of its sockets.
+    fn prepare(
         &mut self,
         session: &mut Session,
         echoes: &[Echo],
         indexes: &[usize],
-    ) -> Result<Vec<Flight>, EngineError> {
-        let mut queue = Vec::with_capacity(indexes.len());
+    ) -> Result<Vec<Queue>, EngineError> {
+        let mut queues: Vec<Queue> = Vec::new();
         for (number, at) in indexes.iter().enumerate() {
             let echo = &echoes[*at];
             let kind = if echo.to.is_ipv4() { SocketKind::Icmp } else { SocketKind::Icmp6 };
@@ -113,88 +144,170 @@ impl<D: Doors> FreeBsd<'_, D> {
             };
             // Numbers of one sender repeat after 65,536, when the old ones are long decided.
             let identifier = u16::try_from(number & 0xffff).unwrap_or(0);
-            queue.push(Flight { at: *at, sock, scope, identifier, attempt: 0, sent: Duration::ZERO, why: None });
+            let flight = Flight {
+                at: *at,
+                scope,
+                identifier,
+                attempt: 0,
+                when: Duration::ZERO,
+                number: 0,
+                pauses: 0,
+                why: None,
+            };
+            match queues.iter_mut().find(|queue| queue.sock == sock) {
+                Some(queue) => queue.waiting.push_back(flight),
+                None => queues.push(Queue { sock, waiting: VecDeque::from([flight]), flying: Vec::new() }),
+            }
         }
-        Ok(queue)
+        Ok(queues)
     }
 
-    fn launch(
-        &mut self,
-        echoes: &[Echo],
-        mut flight: Flight,
-        flying: &mut Vec<Flight>,
-        results: &mut [Option<EchoResult>],
-    ) {
-        let echo = &echoes[flight.at];
-        flight.attempt += 1;
-        flight.sent = self.doors.now();
-        let message = request(echo.to, flight.identifier, flight.attempt);
-        match self.doors.probe_send(flight.sock, echo.to, flight.scope, &message) {
-            Ok(()) | Err(Errno::ENOBUFS) => flying.push(flight),
-            Err(errno @ (Errno::EHOSTDOWN | Errno::ENETDOWN)) => {
-                flight.why = errno.text().map(str::to_owned);
-                flying.push(flight);
+    /// Sends what there is room for, one of each queue in turn; nothing again before everything was sent once.
+    fn launch_what_fits(&mut self, round: &mut Round<'_>, queues: &mut [Queue]) {
+        let now = self.doors.now();
+        let mut fresh: usize = queues.iter().map(|queue| queue.fresh(now, round.pace)).sum();
+        let mut sent = true;
+        while sent {
+            sent = false;
+            let waiting = queues.iter().flat_map(|queue| queue.waiting.front());
+            let Some(tries) = waiting.map(|flight| flight.attempt).min() else { return };
+            for queue in queues.iter_mut() {
+                if fresh >= round.pace.window(tries) || queue.fresh(now, round.pace) >= WINDOW {
+                    continue;
+                }
+                let is_due = |flight: &mut Flight| flight.attempt == tries && flight.when <= now;
+                if let Some(flight) = queue.waiting.pop_front_if(is_due) {
+                    fresh += self.launch(round, queue, flight);
+                    sent = true;
+                }
             }
+        }
+    }
+
+    /// Sends one; how many more are under way.
+    fn launch(&mut self, round: &mut Round<'_>, queue: &mut Queue, mut flight: Flight) -> usize {
+        let echo = &round.echoes[flight.at];
+        let message = request(echo.to, flight.identifier, flight.attempt + 1);
+        let outcome = self.doors.probe_send(queue.sock, echo.to, flight.scope, &message);
+        flight.when = self.doors.now();
+        if outcome == Err(Errno::ENOBUFS) {
+            round.pace.full(flight.when);
+            if flight.pauses < PAUSES {
+                flight.pauses += 1;
+                flight.when += PAUSE * flight.pauses;
+                queue.waiting.push_front(flight);
+                return 0;
+            }
+        }
+        flight.attempt += 1;
+        flight.number = round.sent;
+        round.sent += 1;
+        match outcome {
+            Ok(()) | Err(Errno::ENOBUFS) => {}
+            Err(errno @ (Errno::EHOSTDOWN | Errno::ENETDOWN)) => flight.why = errno.text().map(str::to_owned),
             // No route, no address: nothing that a second try could change.
             Err(errno @ (Errno::EHOSTUNREACH | Errno::ENETUNREACH | Errno::EADDRNOTAVAIL)) => {
                 let text = errno.text().unwrap_or("no way").to_owned();
-                results[flight.at] = Some(EchoResult::Unreachable(text));
+                round.results[flight.at] = Some(EchoResult::Unreachable(text));
+                return 0;
             }
-            Err(errno) => results[flight.at] = Some(EchoResult::Failed(errno.to_string())),
+            Err(errno) => {
+                round.results[flight.at] = Some(EchoResult::Failed(errno.to_string()));
+                return 0;
+            }
         }
+        queue.flying.push(flight);
+        1
     }
 
-    /// Lets time pass until something comes or the first echo is due, and reads all that came.
-    fn collect(&mut self, flying: &mut Vec<Flight>, results: &mut [Option<EchoResult>]) {
-        let mut socks: Vec<Sock> = flying.iter().map(|flight| flight.sock).collect();
-        socks.sort_unstable();
-        socks.dedup();
+    /// Reads all that came, or lets time pass until something comes or the next thing is due.
+    fn collect(&mut self, round: &mut Round<'_>, queues: &mut [Queue]) {
         let mut buffer = Vec::new();
         let mut came = false;
-        for sock in &socks {
-            while let Ok(Some(from)) = self.doors.probe_receive(*sock, &mut buffer) {
+        let numbers = queues.iter().flat_map(|queue| &queue.flying).map(|flight| flight.number);
+        round.oldest = numbers.min().unwrap_or_default();
+        for queue in queues.iter_mut().filter(|queue| !queue.flying.is_empty()) {
+            while let Ok(Some(from)) = self.doors.probe_receive(queue.sock, &mut buffer) {
                 came = true;
-                self.settle(*sock, from, &buffer, flying, results);
+                let now = self.doors.now();
+                round.settle(queue, from, &buffer, now);
             }
         }
-        if !came && !flying.is_empty() {
-            self.doors.wait(Duration::from_millis(100), &socks);
+        if !came {
+            let socks: Vec<Sock> =
+                queues.iter().filter(|queue| !queue.flying.is_empty()).map(|queue| queue.sock).collect();
+            let span = round.idle(queues, self.doors.now());
+            self.doors.wait(span, &socks);
         }
     }
+}
 
-    fn settle(
-        &mut self,
-        sock: Sock,
-        from: IpAddr,
-        packet: &[u8],
-        flying: &mut Vec<Flight>,
-        results: &mut [Option<EchoResult>],
-    ) {
+impl Round<'_> {
+    fn settle(&mut self, queue: &mut Queue, from: IpAddr, packet: &[u8], now: Duration) {
         let Some(answer) = read(from, packet) else { return };
-        let matches = |flight: &Flight| flight.sock == sock && flight.identifier == answer.identifier;
-        let Some(position) = flying.iter().position(matches) else { return };
-        if let Some(words) = answer.error {
-            flying[position].why = Some(format!("{words} from {from}"));
-            return;
-        }
-        let after = self.doors.now().saturating_sub(flying[position].sent);
-        let attempt = u32::from(answer.attempt);
-        results[flying[position].at] = Some(EchoResult::Answered { attempt, after });
-        flying.swap_remove(position);
-    }
-
-    fn time_out(&mut self, echoes: &[Echo], flying: &mut Vec<Flight>, results: &mut [Option<EchoResult>]) {
-        let now = self.doors.now();
-        let waiting = std::mem::take(flying);
-        for flight in waiting {
-            let echo = &echoes[flight.at];
-            if now.saturating_sub(flight.sent) < echo.timeout {
-                flying.push(flight);
-            } else if u32::from(flight.attempt) < echo.tries {
-                self.launch(echoes, flight, flying, results);
-            } else {
-                results[flight.at] = Some(flight.why.map_or(EchoResult::Silent, EchoResult::Unreachable));
+        let is_it = |flight: &Flight| flight.identifier == answer.identifier;
+        if let Some(at) = queue.flying.iter().position(is_it) {
+            if let Some(words) = answer.error {
+                queue.flying[at].why = Some(format!("{words} from {from}"));
+                return;
+            }
+            let flight = queue.flying.swap_remove(at);
+            let took = now.saturating_sub(flight.when);
+            if answer.attempt == flight.attempt {
+                self.pace.answered(took, flight.number.saturating_sub(self.oldest) < OVERTAKEN);
+            }
+            self.answered(&flight, answer.attempt, took);
+        } else if answer.error.is_none() {
+            // A late answer, to one that waits for its next try.
+            let waits = |flight: &Flight| is_it(flight) && flight.attempt > 0;
+            let at = queue.waiting.iter().position(waits);
+            if let Some(flight) = at.and_then(|at| queue.waiting.remove(at)) {
+                self.answered(&flight, answer.attempt, now.saturating_sub(flight.when));
             }
         }
+    }
+
+    /// `since` is how long ago the last try was.
+    fn answered(&mut self, flight: &Flight, attempt: u16, since: Duration) {
+        // Each of the tries between was waited for as long as was asked, at least.
+        let tries = u32::from(flight.attempt.saturating_sub(attempt));
+        let after = since.saturating_add(self.echoes[flight.at].timeout.saturating_mul(tries));
+        self.results[flight.at] = Some(EchoResult::Answered { attempt: u32::from(attempt), after });
+    }
+
+    /// What was not answered for long enough is sent again after all the others, or given up.
+    fn time_out(&mut self, queue: &mut Queue, now: Duration) {
+        for flight in std::mem::take(&mut queue.flying) {
+            let echo = &self.echoes[flight.at];
+            if now.saturating_sub(flight.when) < self.pace.patience(echo.timeout) {
+                queue.flying.push(flight);
+                continue;
+            }
+            self.pace.lost(flight.when, now);
+            if u32::from(flight.attempt) < echo.tries {
+                queue.waiting.push_back(flight);
+            } else {
+                self.results[flight.at] = Some(flight.why.map_or(EchoResult::Silent, EchoResult::Unreachable));
+            }
+        }
+    }
+
+    /// How long there is nothing to do if nothing comes.
+    fn idle(&self, queues: &[Queue], now: Duration) -> Duration {
+        let mut span = Duration::from_millis(100);
+        for queue in queues {
+            for flight in &queue.flying {
+                let age = now.saturating_sub(flight.when);
+                let (settles, echo) = (self.pace.settles(), &self.echoes[flight.at]);
+                let due = if age < settles { settles } else { self.pace.patience(echo.timeout) };
+                span = span.min(due.saturating_sub(age));
+            }
+            if let Some(pause) = queue.waiting.front().map(|flight| flight.when.saturating_sub(now))
+                && !pause.is_zero()
+            {
+                span = span.min(pause);
+            }
+        }
+        span.max(Duration::from_millis(1))
     }
 }
