@@ -25,8 +25,8 @@ pub fn run(folder: &Path) {
             Ok((PathBuf::from("/bin/sh"), vec![script, nodes.to_string(), verb.to_owned()]))
         }
     };
-    tell("floor, up and down", [8, 16], &[&own], folder);
-    tell("cellblock, up and down", [8, 16], &[&ours("up"), &ours("down")], folder);
+    tell("floor, up and down", [32, 64], &[&own], folder);
+    tell("cellblock, up and down", [32, 64], &[&ours("up"), &ours("down")], folder);
     tell("base tools, up and down", [1, 3], &[&tools("up"), &tools("down")], folder);
 }
 

@@ -10,6 +10,7 @@
 mod faults;
 mod killed;
 mod mishaps;
+mod narrow;
 mod outcome;
 #[path = "../support/picture.rs"]
 #[expect(dead_code, reason = "the simulator has more to show")]
@@ -39,8 +40,12 @@ struct Wanted {
 
 impl Wanted {
     fn wants(&self, suite: &str) -> bool {
-        // Measuring takes long; it is done when it is asked for.
-        if self.only.is_empty() { suite != "bench" } else { self.only.iter().any(|only| only == suite) }
+        // Measuring takes long, and a securelevel stays: they are done when they are asked for.
+        if self.only.is_empty() {
+            !["bench", "securelevel"].contains(&suite)
+        } else {
+            self.only.iter().any(|only| only == suite)
+        }
     }
 
     fn fits(&self, name: &str) -> bool {
@@ -130,8 +135,12 @@ fn work<D: Doors + std::fmt::Debug + 'static>(
     }
     if wanted.wants("faults") {
         suites.push(mishaps::run(wanted, doors));
+        suites.push(narrow::run(wanted, doors));
         suites.push(killed::run(wanted, doors));
         suites.push(faults::run(wanted, doors));
+    }
+    if wanted.wants("securelevel") {
+        suites.push(narrow::securelevel(wanted));
     }
     for suite in &suites {
         good &= suite.is_good();

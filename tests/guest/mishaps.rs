@@ -172,7 +172,7 @@ impl Drop for Site {
 }
 
 /// Whether a program ended so and said all these words.
-fn ended(output: &Output, code: i32, words: &[&str]) -> Result<(), String> {
+pub fn ended(output: &Output, code: i32, words: &[&str]) -> Result<(), String> {
     let all = said(output);
     if output.status.code() != Some(code) {
         return Err(format!("instead of {code}: {all}"));
@@ -183,7 +183,7 @@ fn ended(output: &Output, code: i32, words: &[&str]) -> Result<(), String> {
     }
 }
 
-fn tool(words: &[&str]) -> Result<(), String> {
+pub fn tool(words: &[&str]) -> Result<(), String> {
     let Some((program, arguments)) = words.split_first() else { return Ok(()) };
     let output = Command::new(program).args(arguments).output().map_err(|error| format!("{program}: {error}"))?;
     if output.status.success() { Ok(()) } else { Err(format!("{words:?}: {}", said(&output))) }
@@ -218,7 +218,7 @@ fn inside(site: &Site, parameters: &[&str], word: &str) -> Result<(), String> {
 }
 
 /// Takes the module out, if it is there and nothing holds it.
-fn without_hub() {
+pub fn without_hub() {
     // Not loaded, or in the kernel itself: the next step tells.
     let _ = tool(&["kldunload", "ng_hub"]);
 }
@@ -274,7 +274,7 @@ fn few_descriptors(site: &Site) -> Result<(), String> {
 }
 
 /// `down`, where there may be nothing to take down.
-fn swept(site: &Site) -> Result<(), String> {
+pub fn swept(site: &Site) -> Result<(), String> {
     let output = site.verb(&["down", "cbmishap"]);
     if output.status.code() == Some(66) { Ok(()) } else { ended(&output, 0, &[]) }
 }
