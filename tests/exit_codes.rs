@@ -1,5 +1,5 @@
 //! The exit codes that need more than a command line: each is provoked in the program itself, by a record that contradicts itself, a
-//! name that is taken, a jail that cannot die, a directory that may not be written, a lab that is held.
+//! name that is taken, a root that is not there, a jail that cannot die, a directory that may not be written, a lab that is held.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -44,13 +44,24 @@ fn a_record_that_makes_no_lab_is_a_bug_and_70() {
 #[test]
 fn what_the_kernel_refuses_is_undone_and_71() {
     let sandbox = Sandbox::new();
+    sandbox.write("lab.yaml", &WIRE.replace("b: { kind: host }", "b: { kind: host, rootfs: /nonexistent/root }"));
+    let said = sandbox.run(&["up", "--name", "second"]).expect(71);
+    assert!(said.out.is_empty() && said.err.contains("/nonexistent/root"), "{}", said.err);
+    assert!(said.err.contains("undoing"), "{}", said.err);
+    sandbox.run(&["inspect", "second"]).expect(66);
+}
+
+#[test]
+fn a_name_on_the_host_that_somebody_has_is_found_before_and_78() {
+    let sandbox = Sandbox::new();
     let lab = WIRE.replace("a: { kind: host }", "a: { kind: self }").replace("a:eth0", "a:uplink");
     sandbox.write("lab.yaml", &lab.replace("10.0.0.1", "10.0.0.3"));
     sandbox.run(&["up", "--name", "first", "-q"]).expect(0);
     let kept = sandbox.run(&["inspect", "first", "--format", "json"]).expect(0).out;
     sandbox.write("lab.yaml", &lab);
-    let said = sandbox.run(&["up", "--name", "second"]).expect(71);
-    assert!(said.out.is_empty() && said.err.contains("uplink") && said.err.contains("undoing"), "{}", said.err);
+    let said = sandbox.run(&["up", "--name", "second"]).expect(78);
+    assert!(said.out.is_empty() && said.err.contains("interface `uplink` is not ours"), "{}", said.err);
+    assert!(!said.err.contains("undoing"), "nothing was begun: {}", said.err);
     sandbox.run(&["inspect", "second"]).expect(66);
     assert_eq!(sandbox.run(&["inspect", "first", "--format", "json"]).expect(0).out, kept);
 }
