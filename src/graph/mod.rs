@@ -175,13 +175,19 @@ impl Graph {
     /// The object of that identity.
     #[must_use]
     pub fn get(&self, id: &ObjectId) -> Option<&Object> {
-        self.index.get(id).map(|place| &self.objects[*place].1)
+        self.part(id).map(|(_, object)| object)
     }
 
     /// Whose it is to the author.
     #[must_use]
     pub fn owner(&self, id: &ObjectId) -> Option<&Owner> {
-        self.index.get(id).map(|place| &self.objects[*place].0)
+        self.part(id).map(|(owner, _)| owner)
+    }
+
+    /// The object of that identity, and whose it is.
+    #[must_use]
+    pub fn part(&self, id: &ObjectId) -> Option<(&Owner, &Object)> {
+        self.index.get(id).map(|place| &self.objects[*place]).map(|(owner, object)| (owner, object))
     }
 
     /// What an object needs directly, in order.

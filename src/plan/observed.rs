@@ -235,8 +235,13 @@ impl Reader<'_> {
 
     pub(super) fn push(&mut self, object: Object) {
         let id = object.id();
-        let owner = self.known.iter().find_map(|graph| graph.owner(&id)).cloned().unwrap_or(Owner::Lab);
-        self.objects.push((owner, object));
+        let known = self.known.iter().find_map(|graph| graph.part(&id));
+        self.objects.push(match known {
+            // With the names of the one that is wanted: what shares its letters is compared without reading them.
+            Some((owner, wanted)) if *wanted == object => (owner.clone(), wanted.clone()),
+            Some((owner, _)) => (owner.clone(), object),
+            None => (Owner::Lab, object),
+        });
     }
 
     fn jails(&mut self) {
