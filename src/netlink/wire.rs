@@ -1,8 +1,7 @@
-//! Framing: messages in a datagram, attributes in a message, both read with tolerance and written without copies.
+//! Framing: messages in a datagram, attributes in a message, both read with tolerance and written without copies. A large lab sends
+//! hundreds of thousands of attributes: they are read without anything in between.
 
-use netlink_packet_core::{
-    Emitable, NLA_F_NESTED, NLA_HEADER_SIZE, NLMSG_ALIGNTO, NetlinkBuffer, NetlinkHeader, NlasIterator,
-};
+use netlink_packet_core::{Emitable, NLA_F_NESTED, NLA_HEADER_SIZE, NLA_TYPE_MASK, NLMSG_ALIGNTO, NetlinkHeader};
 
 /// Octets of `struct nlmsghdr`.
 pub const HEADER: usize = 16;
@@ -47,14 +46,15 @@ impl<'a> Iterator for Messages<'a> {
     type Item = Message<'a>;
 
     fn next(&mut self) -> Option<Message<'a>> {
-        let frame = NetlinkBuffer::new_checked(self.0).ok()?;
-        let length = usize::try_from(frame.length()).ok()?;
+        let header = self.0.first_chunk::<HEADER>()?;
+        let number = |at: usize| u32::from_ne_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
+        let length = usize::try_from(number(0)).ok()?;
         let whole = self.0.get(..length)?;
         let message = Message {
-            kind: frame.message_type(),
-            flags: frame.flags(),
-            sequence: frame.sequence_number(),
-            port: frame.port_number(),
+            kind: u16::from_ne_bytes([header[4], header[5]]),
+            flags: u16::from_ne_bytes([header[6], header[7]]),
+            sequence: number(8),
+            port: number(12),
             payload: whole.get(HEADER..)?,
             whole,
         };
@@ -66,13 +66,13 @@ impl<'a> Iterator for Messages<'a> {
 
 /// The attributes at `offset` of a payload: number without its flag bits, and value. What is malformed ends the list.
 pub fn attributes(payload: &[u8], offset: usize) -> impl Iterator<Item = (u16, &[u8])> {
-    let bytes = payload.get(offset..).unwrap_or_default();
-    let mut start = 0;
-    NlasIterator::new(bytes).map_while(Result::ok).map(move |attribute| {
-        let length = usize::from(attribute.length());
-        let value = bytes.get(start + NLA_HEADER_SIZE..start + length).unwrap_or_default();
-        start += length.next_multiple_of(4);
-        (attribute.kind(), value)
+    let mut rest = payload.get(offset..).unwrap_or_default();
+    std::iter::from_fn(move || {
+        let &[a, b, c, d] = rest.first_chunk::<NLA_HEADER_SIZE>()?;
+        let length = usize::from(u16::from_ne_bytes([a, b]));
+        let value = rest.get(NLA_HEADER_SIZE..length)?;
+        rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
+        Some((u16::from_ne_bytes([c, d]) & NLA_TYPE_MASK, value))
     })
 }
 
