@@ -245,15 +245,17 @@ fn a_taken_name() -> Result<(), Failed> {
     let model = topology("two-hosts");
     let node = model.nodes.iter().find(|node| !node.kind.is_layer2()).unwrap();
     let name = format!("{}.{}", model.lab, node.name);
-    run_ip(&["netns", "add", &name]);
-    run_ip(&["-n", &name, "link", "add", "eth0", "type", "veth", "peer", "name", "theirs"]);
-    let (before, theirs) = (machine(), ip(&["-n", &name, "-j", "addr", "show"]));
     let state = tempfile::tempdir()?;
     let mut site = open(state.path())?;
     let plan = site.plan(&model)?;
-    let error = site.apply(&plan, Some(&model), &ApplyOptions::default(), &mut |_| {}).unwrap_err();
-    assert_eq!(error.kind, LabErrorKind::Refused, "{error}: {:?}", error.left);
-    assert!(error.message.contains(&name), "{error}");
+    run_ip(&["netns", "add", &name]);
+    run_ip(&["-n", &name, "link", "add", "eth0", "type", "veth", "peer", "name", "theirs"]);
+    let (before, theirs) = (machine(), ip(&["-n", &name, "-j", "addr", "show"]));
+    let later = site.apply(&plan, Some(&model), &ApplyOptions::default(), &mut |_| {}).unwrap_err();
+    for error in [later, site.plan(&model).unwrap_err()] {
+        assert_eq!(error.kind, LabErrorKind::BadState, "{error}: {:?}", error.left);
+        assert!(error.message.contains(&format!("namespace `{name}` is not ours")), "{error}");
+    }
     assert!(site.labs()?.is_empty());
     assert_eq!((machine(), ip(&["-n", &name, "-j", "addr", "show"])), (before, theirs));
     run_ip(&["netns", "del", &name]);
