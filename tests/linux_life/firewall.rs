@@ -76,6 +76,22 @@ pub fn loaded() -> Result<(), Failed> {
     let plan = world.up(&back);
     assert!(render::text(&plan).contains("firewall of a"), "{}", render::text(&plan));
     assert!(ruleset("living.a").contains("pass"));
+    // So is one rule of a table that stays, and a policy; what is counted, and what somebody adds, is left alone.
+    let nft = |words: &str| {
+        let mut command = Command::new("ip");
+        let status = command.args(["netns", "exec", "living.a", "nft"]).args(words.split(' ')).status();
+        assert!(status.unwrap().success(), "nft {words}");
+    };
+    for harmless in ["add table ip theirs", "add rule inet pass in counter accept"] {
+        nft(harmless);
+        assert!(world.site().plan(&back)?.is_empty(), "{harmless}");
+    }
+    for harm in ["flush chain inet pass in", "chain inet pass in { policy drop ; }"] {
+        nft(harm);
+        let plan = world.up(&back);
+        assert!(render::text(&plan).contains("firewall of a"), "{harm}: {}", render::text(&plan));
+        assert!(world.site().plan(&back)?.is_empty(), "{harm}");
+    }
     // They come back with a node that was stopped, and go when the file has none.
     world.stop(&["a"], Duration::ZERO);
     world.start(&["a"]);

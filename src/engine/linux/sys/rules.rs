@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -14,9 +14,9 @@ use crate::engine::EngineError;
 use crate::graph::linux::Rules;
 use crate::graph::{Name, Place};
 use crate::model::LabName;
-use crate::netlink::consts::{NLMSG_DONE, NLMSG_ERROR};
+use crate::netlink::consts::{NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR};
 use crate::netlink::nftables;
-use crate::netlink::wire::Messages;
+use crate::netlink::wire::{Message, Messages};
 
 /// Where nft(8) is besides the directories of `PATH`: users often have no such directories there.
 const PLACES: [&str; 3] = ["/usr/sbin", "/sbin", "/usr/local/sbin"];
@@ -30,8 +30,25 @@ const MOST_DATAGRAMS: usize = 1000;
 struct Loaded {
     file: Name,
     text: Name,
-    /// The tables that there were then, by family and name.
+    #[serde(flatten)]
+    there: There,
+}
+
+/// What there was when it had been loaded.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct There {
+    /// Tables by family and name.
     tables: BTreeSet<(u8, String)>,
+    /// What tells each chain, rule and set in them.
+    #[serde(default)]
+    contents: BTreeSet<String>,
+}
+
+impl There {
+    /// All of it is there: programs in the node may have added something of theirs.
+    fn is_within(&self, now: &Self) -> bool {
+        self.tables.is_subset(&now.tables) && self.contents.is_subset(&now.contents)
+    }
 }
 
 /// nft(8) of this machine.
@@ -64,20 +81,20 @@ pub(super) fn forget(lab: &LabName, place: &Place) -> io::Result<()> {
 pub(super) fn set(lab: &LabName, place: &Place, network: &File, rules: Option<&Rules>) -> Result<(), EngineError> {
     load(place, network, rules)?;
     let kept = match rules {
-        Some(rules) => tables(network).and_then(|tables| keep(lab, rules, tables)),
+        Some(rules) => look(network).and_then(|there| keep(lab, rules, there)),
         None => forget(lab, place),
     };
     kept.map_err(|error| no(format!("rules of {place}"), "write", &error))
 }
 
-fn keep(lab: &LabName, rules: &Rules, tables: BTreeSet<(u8, String)>) -> io::Result<()> {
+fn keep(lab: &LabName, rules: &Rules, there: There) -> io::Result<()> {
     let path = record(lab, &rules.place)?;
     match fs::create_dir(records(lab)) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
         _ => {}
     }
     let beside = path.with_added_extension("new");
-    fs::write(&beside, serde_json::to_vec(&Loaded { file: rules.file.clone(), text: rules.text.clone(), tables })?)?;
+    fs::write(&beside, serde_json::to_vec(&Loaded { file: rules.file.clone(), text: rules.text.clone(), there })?)?;
     fs::rename(beside, path)
 }
 
@@ -118,7 +135,7 @@ fn load(place: &Place, network: &File, rules: Option<&Rules>) -> Result<(), Engi
     Err(EngineError::strange(object, "nft", message).hint("`nft -c -f FILE` checks a file; nothing of it was loaded"))
 }
 
-/// The rules that nodes were given, as far as their tables are there.
+/// The rules that nodes were given, as far as all of them are there.
 pub(super) fn list(lab: &LabName) -> Result<Vec<Rules>, EngineError> {
     let failed = |error: io::Error| no(lab, "read", &error);
     let entries = match fs::read_dir(records(lab)) {
@@ -132,12 +149,11 @@ pub(super) fn list(lab: &LabName) -> Result<Vec<Rules>, EngineError> {
         };
         let place = Place::Node(node);
         let text = record(lab, &place).and_then(fs::read).map_err(failed)?;
-        let Loaded { file, text, tables: wanted } =
-            serde_json::from_slice(&text).map_err(|error| failed(error.into()))?;
+        let Loaded { file, text, there } = serde_json::from_slice(&text).map_err(|error| failed(error.into()))?;
         // Without its namespace a node has no rules.
         let Ok(network) = open_namespace(lab, &place) else { continue };
-        let now = tables(&network).map_err(|error| no(&place, "NFT_MSG_GETTABLE", &error))?;
-        if wanted.is_subset(&now) {
+        let now = look(&network).map_err(|error| no(&place, "NFT_MSG_GETTABLE", &error))?;
+        if there.is_within(&now) {
             found.push(Rules { place, file, text });
         }
     }
@@ -145,20 +161,35 @@ pub(super) fn list(lab: &LabName) -> Result<Vec<Rules>, EngineError> {
     Ok(found)
 }
 
-/// The tables of a namespace, by family and name.
-fn tables(network: &File) -> io::Result<BTreeSet<(u8, String)>> {
+/// What a namespace has.
+fn look(network: &File) -> io::Result<There> {
     let socket = inside::within(network.as_fd(), || netlink_socket(libc::NETLINK_NETFILTER))?;
-    call::send(socket.as_fd(), &nftables::tables())?;
-    let (mut found, mut buffer) = (BTreeSet::new(), Vec::new());
+    let mut there = There::default();
+    dump(&socket, &nftables::tables(), |message| there.tables.extend(nftables::table(message)))?;
+    for request in nftables::contents() {
+        dump(&socket, &request, |message| there.contents.extend(nftables::content(message)))?;
+    }
+    Ok(there)
+}
+
+/// Asks for all of a kind; each is told, some twice where somebody changes them meanwhile.
+fn dump(socket: &OwnedFd, request: &[u8], mut tell: impl FnMut(&Message<'_>)) -> io::Result<()> {
+    let (mut buffer, mut is_whole) = (Vec::new(), true);
+    call::send(socket.as_fd(), request)?;
     for _ in 0..MOST_DATAGRAMS {
         call::receive(socket.as_fd(), &mut buffer)?;
         for message in Messages::new(&buffer) {
-            found.extend(nftables::table(&message));
+            is_whole &= message.flags & NLM_F_DUMP_INTR == 0;
             let code = message.payload.get(..4).and_then(|code| code.try_into().ok()).map_or(0, i32::from_ne_bytes);
             match message.kind {
-                NLMSG_DONE | NLMSG_ERROR if code == 0 => return Ok(found),
+                NLMSG_DONE | NLMSG_ERROR if code == 0 && is_whole => return Ok(()),
+                // Changed while it was told: some may be missing.
+                NLMSG_DONE if code == 0 => {
+                    is_whole = true;
+                    call::send(socket.as_fd(), request)?;
+                }
                 NLMSG_DONE | NLMSG_ERROR => return Err(io::Error::from_raw_os_error(code.saturating_abs())),
-                _ => {}
+                _ => tell(&message),
             }
         }
     }
