@@ -76,6 +76,9 @@ fn on_linux(what: &str) -> Outcome {
     Ok(())
 }
 
+/// One of the two.
+type Figure = fn(&Spent) -> Duration;
+
 /// What something took: on a busy machine the processor's time says more than the wall's.
 #[derive(Clone, Copy, Debug, Default)]
 struct Spent {
@@ -85,7 +88,7 @@ struct Spent {
 
 impl Spent {
     /// The two, and what they are called; only the wall's where the system is not asked for the other.
-    const FIGURES: &[(&str, fn(&Self) -> Duration)] = if cfg!(target_os = "linux") {
+    const FIGURES: &[(&str, Figure)] = if cfg!(target_os = "linux") {
         &[("wall", |spent| spent.wall), ("cpu", |spent| spent.processor)]
     } else {
         &[("wall", |spent| spent.wall)]
