@@ -1,6 +1,7 @@
 //! A kernel that allows less than usual: a raised securelevel, receive buffers that are too small, and root in a jail who would
 //! debug a visitor from outside.
 
+use std::collections::HashSet;
 use std::fmt::Debug;
 use std::process::{Command, Output};
 
@@ -115,58 +116,55 @@ fn now(setting: &str) -> Result<String, String> {
     Ok(format!("{name}={}", String::from_utf8_lossy(&output.stdout).trim()))
 }
 
-/// What a debugger would do to a process, by its number.
-const TOOLS: [&str; 3] = ["truss -o /dev/null -p", "ktrace -f /dev/null -p", "proccontrol -m trace -s disable -p"];
-
-/// A visitor of a jail shares the memory of a process outside. Visits are over in no time: root in the jail stops whoever comes, as
-/// it may, and then tries to debug it. Each tool works on a process of the jail's own first: it is there, and allowed.
+/// A visitor of a jail shares the memory of a process outside, and is gone before one could get hold of it. So it is two facts: root
+/// in a jail is refused by a process that has closed itself to debuggers, and every visitor does that before it enters.
 fn debuggers(site: &Site) -> Result<(), String> {
     site.expect(&["up", &site.file("lab")], 0)?;
-    let outcome = in_jail(site);
+    let outcome = refused(site).and_then(|()| closed_before_it_enters(site));
     site.expect(&["down", "cbmishap"], 0)?;
     outcome
 }
 
-/// What root does there: it stops all the others until there is one, whose number it prints. Its own end frees them.
-const CATCH: &str = r#"
-trap 'kill -CONT -1' EXIT
-n=0
-while [ $n -lt 20000 ]; do
-    kill -STOP -1 2>/dev/null && for pid in $(ps -axo pid=,comm= | awk '$2 == "cellblock" { print $1 }'); do
-        echo $pid
-        for tool in "$@"; do
-            sleep 1 & own=$!
-            $tool $own >/dev/null 2>&1 && echo "own: yes"
-            kill $own 2>/dev/null
-            $tool $pid 2>&1 && echo "visitor: yes" || echo "visitor: no"
-        done
-        exit 0
-    done
-    n=$((n + 1))
-done
-exit 1
-"#;
-
-fn in_jail(site: &Site) -> Result<(), String> {
-    let program = beside("cellblock");
-    let mut visits = Command::new("sh");
-    visits.args(["-c", "while \"$@\" >/dev/null 2>&1; do :; done", "visits"]).arg(program.get_program());
-    visits.args(["--engine", "freebsd", "--state-dir"]).arg(site.state()).args(["plan", &site.file("lab")]);
-    let mut visits = visits.spawn().map_err(|error| error.to_string())?;
-    let mut command = Command::new("jexec");
-    command.args(["cbmishap.h1", "sh", "-c", CATCH, "catch"]).args(TOOLS);
-    let output = command.output().map_err(|error| error.to_string());
-    // Between two commands, or in the middle of one that only looks.
-    let _ = visits.kill();
-    let _ = visits.wait();
-    let output = output?;
-    ended(&output, 0, &[])?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let count = |line: &str| text.lines().filter(|said| *said == line).count();
-    let refused = text.matches("not permitted").count();
-    if (count("own: yes"), count("visitor: no"), refused) == (TOOLS.len(), TOOLS.len(), TOOLS.len()) {
-        Ok(())
-    } else {
-        Err(format!("a visitor could be debugged, or a tool did not work: {text}"))
+/// Each tool works on an open process first: it is there, and allowed.
+fn refused(site: &Site) -> Result<(), String> {
+    let file = site.state().with_extension("traced").to_string_lossy().into_owned();
+    for tool in [format!("truss -o {file} -p"), format!("ktrace -f {file} -p")] {
+        let inside = |script: String| {
+            let output = Command::new("jexec").args(["cbmishap.h1", "sh", "-c", &script]).output();
+            output.map_err(|error| error.to_string())
+        };
+        let open = inside(format!("sleep 2 & {tool} $! 2>&1"))?;
+        ended(&open, 0, &[]).map_err(|why| format!("{tool} of an open process: {why}"))?;
+        // The shell closes itself: of another it would not be known whether it has begun, which opens it again.
+        let output = inside(format!("proccontrol -m trace -s disable -p $$ && {tool} $$ 2>&1; exit $?"))?;
+        if output.status.success() || !said(&output).contains("not permitted") {
+            return Err(format!("{tool} of a closed process was not refused: {}", said(&output)));
+        }
     }
+    Ok(())
+}
+
+/// The system calls of a command that visits jails, in the order in which each process makes them.
+fn closed_before_it_enters(site: &Site) -> Result<(), String> {
+    let trace = site.state().with_extension("trace");
+    let mut command = Command::new("ktrace");
+    command.args(["-i", "-t", "c", "-f"]).arg(&trace).arg(beside("cellblock").get_program());
+    command.args(["--engine", "freebsd", "--state-dir"]).arg(site.state()).args(["test", &site.file("lab")]);
+    ended(&command.output().map_err(|error| error.to_string())?, 0, &[])?;
+    let dump = Command::new("kdump").arg("-f").arg(&trace).output().map_err(|error| error.to_string())?;
+    let (mut closed, mut entered) = (HashSet::new(), 0);
+    for line in String::from_utf8_lossy(&dump.stdout).lines() {
+        let (Some(process), Some((_, call))) = (line.split_whitespace().next(), line.split_once(" CALL ")) else {
+            continue;
+        };
+        if call.contains("PROC_TRACE_CTL") {
+            closed.insert(process.to_owned());
+        } else if call.trim_start().starts_with("jail_attach(") {
+            entered += 1;
+            if !closed.contains(process) {
+                return Err(format!("process {process} entered a jail open to debuggers: {line}"));
+            }
+        }
+    }
+    if entered == 0 { Err("no visit was seen".to_owned()) } else { Ok(()) }
 }
