@@ -76,12 +76,12 @@ impl<K: Kernel> Kernel for FaultyKernel<K> {
         self.inner.token(lab)
     }
 
-    /// Each namespace is a call of its own.
     fn names_taken(&mut self, lab: &LabName, places: &[Place]) -> Result<Vec<String>, EngineError> {
         self.step(lab, "stat")?;
         self.inner.names_taken(lab, places)
     }
 
+    /// Each namespace is a call of its own.
     fn create(&mut self, lab: &LabName, token: &str, places: &[&Place]) -> Vec<Result<(), EngineError>> {
         let one = |place: &&Place| {
             self.step(place, "unshare")?;
