@@ -2,6 +2,7 @@
 //! it where nobody sees it: being root says little in a container, and not being root little elsewhere.
 
 use std::os::fd::OwnedFd;
+use std::sync::{Mutex, PoisonError};
 use std::{fs, io};
 
 use super::{call, folder, inside, netlink_socket};
@@ -19,18 +20,31 @@ pub enum Way {
     },
 }
 
+/// What was found out, until somebody goes that way.
+static FOUND: Mutex<Option<Found>> = Mutex::new(None);
+
+/// A way, and what holds the namespace that was made to find it.
+type Found = (Way, Option<OwnedFd>);
+
 /// The best way there is.
 ///
 /// # Errors
 /// There is none.
 pub fn way() -> Result<Way, Unusable> {
-    try_it().map(|(way, _)| way)
+    let found = try_it()?;
+    let way = found.0.clone();
+    // Whoever asks is about to open the engine, which would try the same again while the kernel takes the first try apart.
+    *FOUND.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
+    Ok(way)
 }
 
 /// The same, and what holds the namespace that was made to find out: the kernel takes its time to take one apart, and what is done with
 /// network devices meanwhile waits for it. Where labs were made already nothing is tried: whoever tries it gets a copy of all their
 /// mounts, and with a thousand nodes the kernel takes longer for that than to take them away.
-pub(super) fn try_it() -> Result<(Way, Option<OwnedFd>), Unusable> {
+pub(super) fn try_it() -> Result<Found, Unusable> {
+    if let Some(found) = FOUND.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        return Ok(found);
+    }
     if administers() && folder::has_labs() {
         return Ok((Way::Direct, None));
     }
