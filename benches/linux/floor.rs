@@ -77,6 +77,9 @@ pub fn run(shape: Shape, nodes: u32) -> io::Result<Figures> {
         look(place.socket.as_fd())?;
     }
     let read_back = began.elapsed();
+    // The kernel lets go of a netlink socket's namespace some time after the socket was closed (net/netlink/af_netlink.c,
+    // netlink_release): closed with the rest, they would keep the lab until after what is to tell that it has gone.
+    let places: Vec<File> = places.into_iter().map(|place| place.itself).collect();
 
     std::thread::sleep(STANDS);
     let began = Instant::now();
