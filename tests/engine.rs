@@ -290,18 +290,25 @@ fn a_module_that_cannot_be_loaded_is_named() {
     use cellblock::engine::freebsd::faults::{Fault, FaultyDoors};
     let model = model(&two("endpoints: [ \"a:eth0\", \"b:eth0\" ]", HOSTS));
     for (errno, advice) in [(Errno::ENOENT, "kern.module_path"), (Errno::EPERM, "kern.securelevel")] {
-        let mut world = World::new(RouteMeans::Netlink);
-        let plan = world.labs().plan(&model).unwrap();
-        let before = picture(&mut world.machine.doors);
-        let World { machine: Machine { doors, settings }, records, _dir } = world;
-        // Preparing counts jails, which takes two calls, and loads modules.
-        let mut machine = Machine { doors: FaultyDoors::new(doors, Some((3, Fault::Refuse(errno)))), settings };
-        let mut labs = Labs { backend: &mut machine, records: &records, engine: "sim", entropy: [7; 16] };
-        let error = labs.apply(&plan, &model, &ApplyOptions::default(), &mut |_| {}).unwrap_err();
-        assert_eq!((error.call.as_deref(), error.errno), (Some("kldload"), Some(errno)), "{error:#?}");
-        assert!(error.hint.as_ref().unwrap().contains(advice), "{error:#?}");
-        assert_eq!(picture(&mut machine.doors.into_inner()), before);
-        assert!(records.labs().unwrap().is_empty());
+        // What is looked at before modules are loaded takes some calls.
+        let is_named = (1..20).any(|call| {
+            let mut world = World::new(RouteMeans::Netlink);
+            let plan = world.labs().plan(&model).unwrap();
+            let before = picture(&mut world.machine.doors);
+            let World { machine: Machine { doors, settings }, records, _dir } = world;
+            let mut machine = Machine { doors: FaultyDoors::new(doors, Some((call, Fault::Refuse(errno)))), settings };
+            let mut labs = Labs { backend: &mut machine, records: &records, engine: "sim", entropy: [7; 16] };
+            let applied = labs.apply(&plan, &model, &ApplyOptions::default(), &mut |_| {});
+            let Some(error) = applied.err().filter(|error| error.call.as_deref() == Some("kldload")) else {
+                return false;
+            };
+            assert_eq!(error.errno, Some(errno), "{error:#?}");
+            assert!(error.hint.as_ref().unwrap().contains(advice), "{error:#?}");
+            assert_eq!(picture(&mut machine.doors.into_inner()), before);
+            assert!(records.labs().unwrap().is_empty());
+            true
+        });
+        assert!(is_named, "no call that loads a module was refused");
     }
 }
 

@@ -234,6 +234,8 @@ fn not_allowed(site: &Site) -> Result<(), String> {
 
 fn not_there(site: &Site) -> Result<(), String> {
     without_hub();
+    // Of all that the lab needs this one alone is to be missing.
+    tool(&["kldload", "-n", "ng_socket", "ng_eiface"])?;
     let path = Command::new("sysctl").args(["-n", "kern.module_path"]).output().map_err(|error| error.to_string())?;
     let path = format!("kern.module_path={}", String::from_utf8_lossy(&path.stdout).trim());
     tool(&["sysctl", "kern.module_path=/nonexistent"])?;
