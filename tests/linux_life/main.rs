@@ -230,11 +230,19 @@ fn killed() -> Result<(), Failed> {
     Ok(())
 }
 
+#[allow(unsafe_code)]
+fn ignore_interrupts() {
+    // SAFETY: to ignore a signal is no code of ours.
+    unsafe { libc::signal(libc::SIGINT, libc::SIG_IGN) };
+}
+
 fn on_a_terminal() -> Result<(), Failed> {
     let mut world = World::new();
     world.up(&lab(""));
     let pty = Pty::open(std::io::stdin().as_fd())?;
     tcsetwinsize(pty.program_side(), Winsize { ws_row: 33, ws_col: 101, ws_xpixel: 0, ws_ypixel: 0 })?;
+    // As for what a script begins in the background: that is not said of the terminal of a node's program.
+    ignore_interrupts();
     // Job control: ^C ends the job in front alone.
     let command = ["sh", "-c", "trap : INT; stty size; set -m; sleep 77010 & sleep 77011; jobs; echo on; exit 3"];
     let command = command.map(str::to_owned);

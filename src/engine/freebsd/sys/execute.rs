@@ -153,6 +153,11 @@ fn become_program(prepared: &Prepared, out: PipeWriter, error: PipeWriter, repor
     enter(prepared, report)
 }
 
+/// What a terminal sends to those on it. Whoever began us may have had us ignore some, as shells do with what they begin in the
+/// background, but that was said of another terminal.
+const FROM_TERMINALS: [libc::c_int; 6] =
+    [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU];
+
 /// The child that gets a terminal: a session of its own, whose terminal that becomes.
 fn become_leader(prepared: &Prepared, terminal: RawFd, report: PipeWriter) -> ! {
     let report = report.into_raw_fd();
@@ -164,6 +169,10 @@ fn become_leader(prepared: &Prepared, terminal: RawFd, report: PipeWriter) -> ! 
         // SAFETY: numbers only.
         .and_then(|moved| check(unsafe { libc::dup2(moved[0], libc::STDIN_FILENO) }).map(|_| moved))
         .and_then(take_places);
+    for signal in FROM_TERMINALS {
+        // SAFETY: a default action is no code of ours.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
     let report = match led {
         Ok(()) => REPORT,
         Err(errno) => tell(report, 0, errno),

@@ -221,6 +221,11 @@ fn join(group: BorrowedFd<'_>) -> io::Result<()> {
     if written == 1 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
+/// What a terminal sends to those on it. Whoever began us may have had us ignore some, as shells do with what they begin in the
+/// background, but that was said of another terminal.
+const FROM_TERMINALS: [libc::c_int; 6] =
+    [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU];
+
 /// Puts descriptors where the program expects them and closes everything else; where the report is then.
 fn take_places(streams: Streams, report: RawFd) -> io::Result<RawFd> {
     const PLACE: RawFd = 3;
@@ -231,6 +236,10 @@ fn take_places(streams: Streams, report: RawFd) -> io::Result<RawFd> {
             unsafe {
                 check(libc::setsid())?;
                 check(libc::ioctl(terminal, libc::TIOCSCTTY, 0))?;
+            }
+            for signal in FROM_TERMINALS {
+                // SAFETY: a default action is no code of ours.
+                unsafe { libc::signal(signal, libc::SIG_DFL) };
             }
             (Some(terminal), terminal, terminal)
         }
