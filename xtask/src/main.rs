@@ -54,7 +54,8 @@ struct RemoteArguments {
 /// What is to be done there.
 #[derive(Debug, Args)]
 struct Work {
-    /// Only these: `conformance`, `topologies`, `shell`, `service`, `faults`, `bench`.
+    /// Only these: `conformance`, `topologies`, `shell`, `service`, `faults`, `bench`, `securelevel`. The last one raises
+    /// the securelevel of the machine, which stays so until its next boot: it is done only when it is named.
     #[arg(long, value_delimiter = ',', value_name = "SUITE")]
     only: Vec<String>,
     /// Only what has this in its name.
