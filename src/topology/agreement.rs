@@ -1,14 +1,18 @@
-//! The two YAML parsers agree: what the index pass accepts has the same structure for `serde_yaml`.
+//! Two ways to the same. The two YAML parsers agree: what the index pass accepts has the same structure for `serde_yaml`. So do the two
+//! decodings: what is read where it stands is what comes of a copy.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
+use serde::de::DeserializeOwned;
 use serde_yaml::{Mapping, Value};
 
+use super::findings::Findings;
 use super::reader::DiskReader;
 use super::session::Session;
 use super::tree::{Shape, Tree};
+use super::{decode, file, plainly, shapes};
 
 /// The tree of a text, if nothing in it was refused.
 fn tree(text: &str) -> Option<Tree> {
@@ -85,6 +89,39 @@ fn both_parsers_read_every_file_of_the_project_alike() {
     assert!(compared > 20, "only {compared} of {} files could be compared", files.len());
 }
 
+/// What is read of a tree and everything inside it, by every type of the format: as many values as could be read where they stand.
+fn decoded_alike(tree: &Tree) -> usize {
+    fn one<T: DeserializeOwned + std::fmt::Debug>(tree: &Tree) -> usize {
+        let Some(plain) = plainly::read::<T>(tree) else { return 0 };
+        let mut findings = Findings::default();
+        let stepwise = decode::decode_stepwise::<T>(tree, None, &mut findings);
+        assert_eq!(findings.errors(), 0, "{tree:?}");
+        assert_eq!(format!("{:?}", Some(plain)), format!("{stepwise:?}"));
+        1
+    }
+    let own = one::<file::File>(tree)
+        + one::<file::Pool>(tree)
+        + one::<file::Node>(tree)
+        + one::<shapes::Settings>(tree)
+        + one::<file::Interface>(tree)
+        + one::<file::Link>(tree)
+        + one::<file::Check>(tree);
+    let inside = tree.items().iter().chain(tree.entries().iter().map(|entry| &entry.value));
+    own + inside.map(decoded_alike).sum::<usize>()
+}
+
+#[test]
+fn what_is_read_where_it_stands_is_what_comes_of_a_copy() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    for folder in ["topologies", "tests/cases", "tests/golden"] {
+        yaml_files(&root.join(folder), &mut files);
+    }
+    let texts = files.iter().filter_map(|path| fs::read_to_string(path).ok());
+    let alike: usize = texts.filter_map(|text| tree(&text)).map(|tree| decoded_alike(&tree)).sum();
+    assert!(alike > 1000, "only {alike} values were read where they stand");
+}
+
 /// Values as a topology may have them.
 fn value() -> impl Strategy<Value = Value> {
     let scalar = prop_oneof![
@@ -116,6 +153,8 @@ proptest! {
         let again: Value = serde_yaml::from_str(&text).unwrap();
         let tree = tree(&text);
         prop_assert!(tree.is_some(), "refused:\n{text}");
-        prop_assert_eq!(difference(&tree.unwrap(), &again), None, "{}", text);
+        let tree = tree.unwrap();
+        prop_assert_eq!(difference(&tree, &again), None, "{}", text);
+        decoded_alike(&tree);
     }
 }

@@ -1,7 +1,7 @@
 //! From a value tree to a type of [`super::file`], with every error at the value it is about.
 //!
-//! serde stops at the first error. The value that caused it is taken out and decoding starts again, so that one wrong key
-//! of a node does not hide another one.
+//! What is right is read where it stands. Only of what is not a copy is made: serde stops at the first error, so the value that caused
+//! it is taken out and decoding starts again, and one wrong key of a node does not hide another one.
 
 use serde::de::DeserializeOwned;
 use serde_path_to_error::{Path, Segment};
@@ -11,6 +11,7 @@ use super::choice::NOT_YET;
 use super::codes;
 use super::each::Note;
 use super::findings::Findings;
+use super::plainly;
 use super::tree::{Shape, Tree};
 use crate::diagnostic::{Diagnostic, Origin, suggest};
 
@@ -22,6 +23,15 @@ const MOST_TRIES: usize = 20;
 
 /// Decodes a tree; errors go to the findings. `None` if what is right in it is not enough for a value.
 pub fn decode<T: DeserializeOwned>(tree: &Tree, row: Option<&Note>, findings: &mut Findings) -> Option<T> {
+    plainly::read(tree).or_else(|| decode_stepwise(tree, row, findings))
+}
+
+/// The same for a tree in which something may be wrong.
+pub(super) fn decode_stepwise<T: DeserializeOwned>(
+    tree: &Tree,
+    row: Option<&Note>,
+    findings: &mut Findings,
+) -> Option<T> {
     let mut value = to_value(tree);
     let mut taken_out: Vec<String> = Vec::new();
     for _ in 0..MOST_TRIES {

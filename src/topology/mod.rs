@@ -22,6 +22,7 @@ mod index;
 mod leaf;
 mod lower;
 mod net;
+mod plainly;
 pub mod reader;
 mod schema;
 mod session;
