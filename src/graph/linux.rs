@@ -11,7 +11,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::build::bridge_mtus;
-use super::object::{Address, Name, Nic, Object, ObjectId, Place, Route, Sysctl, Up};
+use super::identity::Identity;
+use super::object::{Address, Name, Nic, Object, Place, Route, Sysctl, Up};
 use super::{Cpus, Graph, GraphError, Limit, Numbering, Owner, life, names, place_of};
 use crate::model::{Link, Model, Mtu, Node, NodeId, NodeKind, SwitchDriver};
 
@@ -107,15 +108,14 @@ pub struct BridgeSettings {
 
 impl Linux {
     /// What it is recognised by. The other kernel's word for the same thing serves: no graph holds objects of both.
-    #[must_use]
-    pub fn id(&self) -> ObjectId {
+    pub(super) fn identity(&self) -> Identity<'_> {
         match self {
-            Self::Namespace(namespace) => ObjectId::Jail(namespace.place.clone()),
-            Self::Veth(veth) => ObjectId::Epair(veth.nics[0].name.clone()),
-            Self::Bridge(bridge) => ObjectId::IfBridge(bridge.nic.name.clone()),
-            Self::Shaped(shaped) => ObjectId::Shape(shaped.nic.clone()),
-            Self::Root(root) => ObjectId::Root(root.place.clone()),
-            Self::Rules(rules) => ObjectId::Rules(rules.place.clone()),
+            Self::Namespace(namespace) => Identity::Jail(&namespace.place),
+            Self::Veth(veth) => Identity::Epair(&veth.nics[0].name),
+            Self::Bridge(bridge) => Identity::IfBridge(&bridge.nic.name),
+            Self::Shaped(shaped) => Identity::Shape(&shaped.nic),
+            Self::Root(root) => Identity::Root(&root.place),
+            Self::Rules(rules) => Identity::Rules(&rules.place),
         }
     }
 
@@ -142,26 +142,26 @@ impl Linux {
     }
 
     /// What must exist before it.
-    pub(super) fn needs(&self, mut want: impl FnMut(ObjectId)) {
+    pub(super) fn needs(&self, mut want: impl FnMut(Identity<'_>)) {
         match self {
             Self::Namespace(namespace) => {
                 if namespace.place != Place::Lab {
-                    want(ObjectId::Jail(Place::Lab));
+                    want(Identity::Jail(&Place::Lab));
                 }
             }
             Self::Veth(veth) => {
-                want(ObjectId::Jail(Place::Lab));
+                want(Identity::Jail(&Place::Lab));
                 for end in &veth.ends {
-                    want(ObjectId::Jail(end.place.clone()));
-                    end.bridge.iter().for_each(|bridge| want(ObjectId::IfBridge(bridge.clone())));
+                    want(Identity::Jail(&end.place));
+                    end.bridge.iter().for_each(|bridge| want(Identity::IfBridge(bridge)));
                 }
             }
-            Self::Bridge(_) => want(ObjectId::Jail(Place::Lab)),
-            Self::Shaped(shaped) => want(ObjectId::Epair(shaped.nic.clone())),
-            Self::Rules(rules) => want(ObjectId::Jail(rules.place.clone())),
+            Self::Bridge(_) => want(Identity::Jail(&Place::Lab)),
+            Self::Shaped(shaped) => want(Identity::Epair(&shaped.nic)),
+            Self::Rules(rules) => want(Identity::Jail(&rules.place)),
             Self::Root(root) => {
-                want(ObjectId::Jail(root.place.clone()));
-                root.private.values().for_each(|copy| want(ObjectId::Folder(copy.clone())));
+                want(Identity::Jail(&root.place));
+                root.private.values().for_each(|copy| want(Identity::Folder(copy)));
             }
         }
     }

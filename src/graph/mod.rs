@@ -2,6 +2,8 @@
 
 mod build;
 pub mod dot;
+mod identity;
+mod index;
 pub mod life;
 pub mod linux;
 pub mod names;
@@ -9,25 +11,31 @@ mod needs;
 mod numbering;
 pub mod object;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::{LabName, NodeName};
-use needs::Needs;
+use identity::Identity;
+use index::Index;
+use needs::{Needs, Order};
 
 pub use build::{FIRST_RULESET, build, is_shaped, place_of};
+pub use identity::ObjectId;
 pub use life::{Cpus, Folder, Limit, Mount, Mounted, Ruleset};
 pub use linux::Linux;
 pub use numbering::Numbering;
 pub use object::{
-    Address, Eiface, Epair, Hook, Hooks, IfBridge, Jail, Member, Name, Netgraph, NetgraphKind, Nic, Object, ObjectId,
+    Address, Eiface, Epair, Hook, Hooks, IfBridge, Jail, Member, Name, Netgraph, NetgraphKind, Nic, Object,
     PipeDirection, PipeSettings, Place, Placement, Route, Shape, Sysctl, Up,
 };
 
 /// A table that is looked up all the time. What it holds is the author's own: nobody gains by choosing names that meet in it.
 pub type Table<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
+
+/// So many objects are ordered by what they rest on alone.
+const FEW: usize = 1000;
 
 /// The sysctl that says how often an IPv6 address is probed for before it may be used.
 pub const DAD_COUNT: &str = "net.inet6.ip6.dad_count";
@@ -60,13 +68,27 @@ pub struct Graph {
     /// The lab.
     pub lab: LabName,
     objects: Vec<(Owner, Object)>,
-    index: Table<ObjectId, usize>,
+    /// Of what was seen, where in the graph of what is wanted the same object probably is, by place.
+    likely: Vec<Option<usize>>,
+    // What follows from the objects is found out when somebody asks: of a lab of which nothing changes nobody does.
+    index: OnceLock<Index>,
     /// Creators of interfaces, by the interface's name in the lab jail.
-    makers: Table<Name, usize>,
-    /// Found out when somebody asks: of a lab of which nothing changes nobody does.
+    makers: OnceLock<Table<Name, usize>>,
     needs: OnceLock<Needs>,
+    order: OnceLock<Order>,
     /// Nodes whose jails another tool runs, with their interfaces' names in the lab jail.
     elsewhere: BTreeMap<NodeName, Vec<Name>>,
+}
+
+/// How two graphs differ.
+#[derive(Debug, Default)]
+pub(crate) struct Difference<'g> {
+    /// What only the first has, in its order.
+    pub(crate) new: Vec<&'g Object>,
+    /// What both have with other attributes, as the first and the second have it, in the order of the first.
+    pub(crate) changed: Vec<(&'g Object, &'g Object)>,
+    /// What only the second has, in its order.
+    pub(crate) gone: Vec<&'g Object>,
 }
 
 impl Graph {
@@ -76,9 +98,11 @@ impl Graph {
         Self {
             lab,
             objects: Vec::new(),
-            index: Table::default(),
-            makers: Table::default(),
+            likely: Vec::new(),
+            index: OnceLock::new(),
+            makers: OnceLock::new(),
             needs: OnceLock::new(),
+            order: OnceLock::new(),
             elsewhere: BTreeMap::new(),
         }
     }
@@ -88,15 +112,31 @@ impl Graph {
     /// # Errors
     /// Two objects of one identity.
     pub fn new(lab: LabName, objects: Vec<(Owner, Object)>) -> Result<Self, GraphError> {
-        let mut graph = Self { objects, ..Self::empty(lab) };
-        graph.index.reserve(graph.objects.len());
-        for (place, (_, object)) in graph.objects.iter().enumerate() {
-            if graph.index.insert(object.id(), place).is_some() {
+        let index = Index::of_all(&objects).map_err(|object| GraphError::Twice(object.id()))?;
+        Ok(Self { objects, index: index.into(), ..Self::empty(lab) })
+    }
+
+    /// The graph of objects that were seen, each with where it is in the graph of what is wanted, if it is there: they are compared
+    /// without being looked for.
+    ///
+    /// # Errors
+    /// Two objects of one identity.
+    pub(crate) fn seen(lab: LabName, seen: Vec<(Option<usize>, Owner, Object)>) -> Result<Self, GraphError> {
+        let wanted = seen.iter().filter_map(|(likely, ..)| *likely).max().map_or(0, |last| last + 1);
+        let mut known = vec![false; wanted];
+        let mut unknown: HashSet<Identity<'_>> = HashSet::new();
+        for (likely, _, object) in &seen {
+            let is_new = match likely {
+                Some(place) => !std::mem::replace(&mut known[*place], true),
+                None => unknown.insert(object.identity()),
+            };
+            if !is_new {
                 return Err(GraphError::Twice(object.id()));
             }
-            graph.makers.extend(object.nics().iter().map(|nic| (nic.name.clone(), place)));
         }
-        Ok(graph)
+        let likely = seen.iter().map(|(likely, ..)| *likely).collect();
+        let objects = seen.into_iter().map(|(_, owner, object)| (owner, object)).collect();
+        Ok(Self { objects, likely, ..Self::empty(lab) })
     }
 
     /// The same, with nodes whose jails another tool runs and the names of their interfaces in the lab jail.
@@ -160,16 +200,71 @@ impl Graph {
 
     /// Every object after everything it needs; ties in the order in which they were given.
     pub fn in_order(&self) -> impl DoubleEndedIterator<Item = &Object> {
-        self.known_needs().order().iter().map(|place| &self.objects[*place].1)
+        self.known_order().places().iter().map(|place| &self.objects[*place].1)
     }
 
     /// The objects of these identities, in that order; what is not there is left out.
     pub fn sorted<'i>(&self, ids: impl Iterator<Item = &'i ObjectId>) -> impl DoubleEndedIterator<Item = &Object> {
-        let mut places: Vec<usize> = ids.filter_map(|id| self.index.get(id).copied()).collect();
-        if places.len() > 1 {
-            places.sort_unstable_by_key(|place| self.known_needs().rank(*place));
+        let mut places: Vec<usize> = ids.filter_map(|id| self.place(id.identity())).collect();
+        places.sort_unstable();
+        if !self.are_in_order(&places) {
+            let order = self.known_order();
+            places.sort_unstable_by_key(|place| order.rank(*place));
         }
         places.into_iter().map(|place| &self.objects[place].1)
+    }
+
+    /// Whether it is clear without the order of all objects that these are in it as they were given: that is so if nothing that one of
+    /// them rests on was given after the next of them.
+    fn are_in_order(&self, places: &[usize]) -> bool {
+        if places.len() < 2 {
+            return true;
+        }
+        // Of many, the order of all is found out sooner.
+        if self.order.get().is_some() || places.len() > FEW {
+            return false;
+        }
+        let mut known = Table::default();
+        places.windows(2).all(|pair| self.furthest(pair[0], &mut known).is_some_and(|furthest| furthest < pair[1]))
+    }
+
+    /// The last place of an object and everything that it rests on; `None` if that rests on itself.
+    fn furthest(&self, place: usize, known: &mut Table<usize, Option<usize>>) -> Option<usize> {
+        if let Some(furthest) = known.get(&place) {
+            return *furthest;
+        }
+        known.insert(place, None);
+        let mut furthest = place;
+        for needed in self.known_needs().of(self, place) {
+            furthest = furthest.max(self.furthest(needed, known)?);
+        }
+        known.insert(place, Some(furthest));
+        Some(furthest)
+    }
+
+    /// How this graph differs from one that was seen.
+    pub(crate) fn difference<'g>(&'g self, seen: &'g Self) -> Difference<'g> {
+        let mut difference = Difference::default();
+        let mut found: Vec<bool> = vec![false; self.objects.len()];
+        let mut changed: Vec<(usize, &Object)> = Vec::new();
+        for (at, (_, object)) in seen.objects.iter().enumerate() {
+            let likely = seen.likely.get(at).copied().flatten();
+            let is_there = |place: &usize| self.objects.get(*place).is_some_and(|(_, own)| own == object);
+            match likely.filter(is_there).or_else(|| self.place(object.identity())) {
+                Some(place) => {
+                    found[place] = true;
+                    if self.objects[place].1 != *object {
+                        changed.push((place, object));
+                    }
+                }
+                None => difference.gone.push(object),
+            }
+        }
+        changed.sort_unstable_by_key(|(place, _)| *place);
+        difference.changed = changed.into_iter().map(|(place, old)| (&self.objects[place].1, old)).collect();
+        let missing = self.objects.iter().zip(&found).filter(|(_, found)| !**found);
+        difference.new = missing.map(|((_, object), _)| object).collect();
+        difference
     }
 
     /// The object of that identity.
@@ -187,19 +282,46 @@ impl Graph {
     /// The object of that identity, and whose it is.
     #[must_use]
     pub fn part(&self, id: &ObjectId) -> Option<(&Owner, &Object)> {
-        self.index.get(id).map(|place| &self.objects[*place]).map(|(owner, object)| (owner, object))
+        self.place(id.identity()).map(|place| &self.objects[place]).map(|(owner, object)| (owner, object))
+    }
+
+    /// The object of the same identity, its place and whose it is.
+    pub(crate) fn counterpart(&self, object: &Object) -> Option<(usize, &Owner, &Object)> {
+        let place = self.place(object.identity())?;
+        let (owner, object) = &self.objects[place];
+        Some((place, owner, object))
+    }
+
+    fn place(&self, identity: Identity<'_>) -> Option<usize> {
+        // No two are alike: that was made sure of when the graph was made.
+        let index = self.index.get_or_init(|| Index::of_all(&self.objects).unwrap_or_default());
+        index.find(&self.objects, identity)
     }
 
     /// What an object needs directly, in order.
     pub fn needs(&self, id: &ObjectId) -> impl Iterator<Item = &Object> {
-        let places = self.index.get(id).map(|place| self.known_needs().of(*place)).unwrap_or_default();
-        places.into_iter().map(|place| &self.objects[place].1)
+        let places = self.place(id.identity()).map(|place| match self.order.get() {
+            Some(order) => order.needs(place),
+            None => self.known_needs().of(self, place),
+        });
+        places.unwrap_or_default().into_iter().map(|place| &self.objects[place].1)
     }
 
     /// The object that makes the interface of that name in the lab jail.
     #[must_use]
     pub fn maker(&self, nic: &str) -> Option<&Object> {
-        self.makers.get(nic).map(|place| &self.objects[*place].1)
+        self.maker_place(nic).map(|place| &self.objects[place].1)
+    }
+
+    fn maker_place(&self, nic: &str) -> Option<usize> {
+        let makers = self.makers.get_or_init(|| {
+            let nics = self
+                .objects()
+                .enumerate()
+                .flat_map(|(place, object)| object.nics().iter().map(move |nic| (nic, place)));
+            nics.map(|(nic, place)| (nic.name.clone(), place)).collect()
+        });
+        makers.get(nic).copied()
     }
 
     /// The hook pairs that a netgraph node has a part in.
@@ -232,11 +354,11 @@ impl Graph {
     /// Objects that may be made at the same time: each level needs only those before it. Teardown is the reverse.
     #[must_use]
     pub fn levels(&self) -> Vec<Vec<&Object>> {
-        let needs = self.known_needs();
+        let order = self.known_order();
         let mut level_of = vec![0usize; self.objects.len()];
         let mut levels: Vec<Vec<&Object>> = Vec::new();
-        for place in needs.order() {
-            let level = needs.of(*place).into_iter().map(|other| level_of[other] + 1).max().unwrap_or(0);
+        for place in order.places() {
+            let level = order.needs(*place).into_iter().map(|other| level_of[other] + 1).max().unwrap_or(0);
             level_of[*place] = level;
             if levels.len() <= level {
                 levels.resize_with(level + 1, Vec::new);
@@ -248,6 +370,10 @@ impl Graph {
 
     fn known_needs(&self) -> &Needs {
         self.needs.get_or_init(|| Needs::of_all(self))
+    }
+
+    fn known_order(&self) -> &Order {
+        self.order.get_or_init(|| Order::of_all(self, self.known_needs()))
     }
 }
 

@@ -8,51 +8,42 @@ use ipnetwork::IpNetwork;
 use petgraph::Direction;
 use petgraph::graph::{DiGraph, NodeIndex};
 
-use super::object::{Name, Object, ObjectId, Place, Route};
+use super::identity::Identity;
+use super::object::{Name, Object, Place, Route};
 use super::{DAD_COUNT, Graph, Linux, Mount, Mounted, Table, life, linux};
 use crate::model::NodeName;
 
-/// What the objects of a graph need, by their places in it.
+/// The order of the objects of a graph, by their places in it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Needs {
+pub(super) struct Order {
     /// An edge points from what is needed to what needs it.
     edges: DiGraph<(), ()>,
     /// Every place after those that it needs.
-    order: Vec<usize>,
+    places: Vec<usize>,
     /// Of each place, how many come before it.
     ranks: Vec<usize>,
-    /// Hook pairs by each of the nodes they join.
-    hooks: Table<Name, Vec<usize>>,
 }
 
-impl Needs {
-    /// Finds out what each object needs: of what is not among them, nothing.
-    pub(super) fn of_all(graph: &Graph) -> Self {
-        let mut hooks: Table<Name, Vec<usize>> = Table::default();
+impl Order {
+    pub(super) fn of_all(graph: &Graph, needs: &Needs) -> Self {
         let mut edges = DiGraph::with_capacity(graph.len(), graph.len() * 2);
-        for (place, object) in graph.objects().enumerate() {
+        for _ in graph.objects() {
             edges.add_node(());
-            if let Object::Hooks(pair) = object {
-                pair.ends.iter().for_each(|end| hooks.entry(end.node.clone()).or_default().push(place));
-            }
         }
-        let finder = Finder::new(graph, &hooks);
-        for (place, object) in graph.objects().enumerate() {
-            finder.needs(object, |needed| {
-                if needed != place {
-                    edges.add_edge(NodeIndex::new(needed), NodeIndex::new(place), ());
-                }
+        for place in 0..graph.len() {
+            needs.each(graph, place, |needed| {
+                edges.add_edge(NodeIndex::new(needed), NodeIndex::new(place), ());
             });
         }
-        let order = sorted(&edges);
-        let mut ranks = vec![0; order.len()];
-        order.iter().enumerate().for_each(|(rank, place)| ranks[*place] = rank);
-        Self { edges, order, ranks, hooks }
+        let places = sorted(&edges);
+        let mut ranks = vec![0; places.len()];
+        places.iter().enumerate().for_each(|(rank, place)| ranks[*place] = rank);
+        Self { edges, places, ranks }
     }
 
     /// Every place after those that it needs; ties in the order in which they were given.
-    pub(super) fn order(&self) -> &[usize] {
-        &self.order
+    pub(super) fn places(&self) -> &[usize] {
+        &self.places
     }
 
     /// How many places come before that one.
@@ -61,16 +52,11 @@ impl Needs {
     }
 
     /// What is needed directly, in order.
-    pub(super) fn of(&self, place: usize) -> Vec<usize> {
+    pub(super) fn needs(&self, place: usize) -> Vec<usize> {
         let needed = self.edges.neighbors_directed(NodeIndex::new(place), Direction::Incoming);
         let mut places: Vec<usize> = needed.map(NodeIndex::index).collect();
         places.sort_unstable();
         places
-    }
-
-    /// The hook pairs that a netgraph node has a part in.
-    pub(super) fn hooks_of(&self, node: &str) -> &[usize] {
-        self.hooks.get(node).map(Vec::as_slice).unwrap_or_default()
     }
 }
 
@@ -98,137 +84,163 @@ fn sorted(edges: &DiGraph<(), ()>) -> Vec<usize> {
     order
 }
 
-/// Looks up what an object needs.
-struct Finder<'g> {
-    graph: &'g Graph,
+/// What is looked up to find out what an object needs.
+#[derive(Clone, Debug)]
+pub(super) struct Needs {
     /// Hook pairs by each of the nodes they join.
-    hooks: &'g Table<Name, Vec<usize>>,
+    hooks: Table<Name, Vec<usize>>,
     /// Placements by where they put an interface.
-    placed: Table<(&'g Place, &'g str), usize>,
+    placed: Table<(Place, Name), usize>,
     /// Members of each if_bridge.
-    members: Table<&'g str, Vec<usize>>,
+    members: Table<Name, Vec<usize>>,
     /// Ports of each bridge, which is set up after them: Linux takes each port that comes later by itself, and FreeBSD's spanning
     /// tree looks at its ports when the bridge comes up, and then every 15 seconds.
-    ports: Table<&'g str, Vec<&'g Name>>,
-    /// Addresses of each place by subnet.
-    subnets: Table<(&'g Place, IpNetwork), Vec<(usize, &'g Name)>>,
+    ports: Table<Name, Vec<Name>>,
+    /// Addresses of each place by subnet, with their interfaces.
+    subnets: Table<(Place, IpNetwork), Vec<(usize, Name)>>,
     /// Prefix lengths that occur: IPv4, IPv6.
     lengths: [BTreeSet<u8>; 2],
     /// What the root of each node is made of.
-    roots: Table<&'g NodeName, Vec<usize>>,
+    roots: Table<NodeName, Vec<usize>>,
+    /// [`DAD_COUNT`].
+    dad_count: Name,
 }
 
-impl<'g> Finder<'g> {
-    fn new(graph: &'g Graph, hooks: &'g Table<Name, Vec<usize>>) -> Self {
-        let mut finder = Self {
-            graph,
-            hooks,
+impl Needs {
+    pub(super) fn of_all(graph: &Graph) -> Self {
+        let mut needs = Self {
+            hooks: Table::default(),
             placed: Table::default(),
             members: Table::default(),
             ports: Table::default(),
             subnets: Table::default(),
             lengths: [BTreeSet::new(), BTreeSet::new()],
             roots: Table::default(),
+            dad_count: DAD_COUNT.into(),
         };
         // Where subnets begin and end matters to routes alone.
         let has_routes = graph.objects().any(|object| matches!(object, Object::Route(_)));
         for (node, object) in graph.objects().enumerate() {
             if let Some(name) = object.root_of() {
-                finder.roots.entry(name).or_default().push(node);
+                needs.roots.entry(name.clone()).or_default().push(node);
             }
             match object {
+                Object::Hooks(pair) => {
+                    pair.ends.iter().for_each(|end| needs.hooks.entry(end.node.clone()).or_default().push(node));
+                }
                 Object::Placement(placement) => {
-                    finder.placed.insert((&placement.place, &placement.name), node);
+                    needs.placed.insert((placement.place.clone(), placement.name.clone()), node);
                 }
                 Object::Member(member) => {
-                    finder.members.entry(&member.bridge).or_default().push(node);
-                    finder.ports.entry(&member.bridge).or_default().push(&member.member);
+                    needs.members.entry(member.bridge.clone()).or_default().push(node);
+                    needs.ports.entry(member.bridge.clone()).or_default().push(member.member.clone());
                 }
                 Object::Linux(Linux::Veth(veth)) => {
                     for end in &veth.ends {
-                        finder.placed.insert((&end.place, &end.name), node);
+                        needs.placed.insert((end.place.clone(), end.name.clone()), node);
                         if let Some(bridge) = &end.bridge {
-                            finder.ports.entry(bridge).or_default().push(&end.name);
+                            needs.ports.entry(bridge.clone()).or_default().push(end.name.clone());
                         }
                     }
                 }
                 Object::Address(address) if has_routes => {
-                    let key = (&address.place, network(address.net.ip(), address.net.prefix()));
-                    finder.subnets.entry(key).or_default().push((node, &address.interface));
-                    finder.lengths[usize::from(address.net.is_ipv6())].insert(address.net.prefix());
+                    let key = (address.place.clone(), network(address.net.ip(), address.net.prefix()));
+                    needs.subnets.entry(key).or_default().push((node, address.interface.clone()));
+                    needs.lengths[usize::from(address.net.is_ipv6())].insert(address.net.prefix());
                 }
                 _ => {}
             }
         }
-        finder
+        needs
     }
 
-    fn needs(&self, object: &Object, mut found: impl FnMut(usize)) {
-        let mut want = |id: ObjectId| self.graph.index.get(&id).copied().into_iter().for_each(&mut found);
+    /// What is needed directly, in order: of what is not among the objects of the graph, nothing.
+    pub(super) fn of(&self, graph: &Graph, place: usize) -> Vec<usize> {
+        let mut places = Vec::new();
+        self.each(graph, place, |needed| places.push(needed));
+        places.sort_unstable();
+        places
+    }
+
+    /// The hook pairs that a netgraph node has a part in.
+    pub(super) fn hooks_of(&self, node: &str) -> &[usize] {
+        self.hooks.get(node).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    fn each(&self, graph: &Graph, place: usize, mut found: impl FnMut(usize)) {
+        self.needs(graph, &graph.objects[place].1, |needed| {
+            if needed != place {
+                found(needed);
+            }
+        });
+    }
+
+    fn needs(&self, graph: &Graph, object: &Object, mut found: impl FnMut(usize)) {
+        let mut want = |identity: Identity<'_>| graph.place(identity).into_iter().for_each(&mut found);
         match object {
             Object::Jail(jail) => {
                 if let Place::Node(node) = &jail.place {
-                    want(ObjectId::Jail(Place::Lab));
+                    want(Identity::Jail(&Place::Lab));
                     self.roots.get(node).into_iter().flatten().copied().for_each(found);
                 }
             }
             Object::Netgraph(_) | Object::Eiface(_) | Object::Epair(_) | Object::IfBridge(_) => {
-                want(ObjectId::Jail(Place::Lab));
+                want(Identity::Jail(&Place::Lab));
             }
-            Object::Hooks(hooks) => hooks.ends.iter().for_each(|end| want(ObjectId::Netgraph(end.node.clone()))),
+            Object::Hooks(hooks) => hooks.ends.iter().for_each(|end| want(Identity::Netgraph(&end.node))),
             Object::Shape(shape) => {
-                want(ObjectId::Netgraph(shape.pipe.clone()));
-                self.hooks.get(&shape.pipe).into_iter().flatten().copied().for_each(&mut found);
+                want(Identity::Netgraph(&shape.pipe));
+                self.hooks_of(&shape.pipe).iter().copied().for_each(&mut found);
             }
             Object::Placement(placement) => {
-                want(ObjectId::Jail(placement.place.clone()));
-                self.graph.makers.get(&placement.nic).copied().into_iter().for_each(found);
+                want(Identity::Jail(&placement.place));
+                graph.maker_place(&placement.nic).into_iter().for_each(found);
             }
             Object::Member(member) => {
-                want(ObjectId::IfBridge(member.bridge.clone()));
-                self.graph.makers.get(&member.member).copied().into_iter().for_each(found);
+                want(Identity::IfBridge(&member.bridge));
+                graph.maker_place(&member.member).into_iter().for_each(found);
             }
             Object::Sysctl(sysctl) => {
-                want(ObjectId::Jail(sysctl.place.clone()));
+                want(Identity::Jail(&sysctl.place));
                 if let Some(interface) = linux::interface_of(&sysctl.name) {
-                    self.interface(&sysctl.place, &interface.into(), found);
+                    self.interface(graph, &sysctl.place, &interface.into(), found);
                 }
             }
             Object::Linux(linux) => linux.needs(want),
-            Object::Limit(limit) => want(ObjectId::Jail(limit.place.clone())),
-            Object::Cpus(cpus) => want(ObjectId::Jail(cpus.place.clone())),
+            Object::Limit(limit) => want(Identity::Jail(&limit.place)),
+            Object::Cpus(cpus) => want(Identity::Jail(&cpus.place)),
             Object::Ruleset(_) => {}
             Object::Folder(folder) => {
                 if let Some((above, _)) = folder.path.rsplit_once('/') {
-                    want(ObjectId::Folder(above.into()));
+                    want(Identity::Folder(&above.into()));
                 }
             }
-            Object::Clone(clone) => want(ObjectId::Folder(clone.at.clone())),
+            Object::Clone(clone) => want(Identity::Folder(&clone.at)),
             Object::Mount(mount) => {
                 if let Mounted::Devices { .. } = mount.what {
-                    want(ObjectId::Ruleset);
+                    want(Identity::Ruleset);
                 }
-                self.below(mount).into_iter().for_each(found);
+                self.below(graph, mount).into_iter().for_each(found);
             }
             Object::Address(address) => {
-                want(ObjectId::Sysctl(address.place.clone(), DAD_COUNT.into()));
-                self.interface(&address.place, &address.interface, found);
+                want(Identity::Sysctl(&address.place, &self.dad_count));
+                self.interface(graph, &address.place, &address.interface, found);
             }
             Object::Up(up) => {
                 // A port that comes up before it is known to take part in the spanning tree could close a loop.
-                want(ObjectId::Member(up.interface.clone()));
-                for port in self.ports.get(&*up.interface).into_iter().flatten() {
-                    want(ObjectId::Up(Place::Lab, (*port).clone()));
+                want(Identity::Member(&up.interface));
+                for port in self.ports.get(&up.interface).into_iter().flatten() {
+                    want(Identity::Up(&Place::Lab, port));
                 }
-                self.members.get(&*up.interface).into_iter().flatten().copied().for_each(&mut found);
-                self.interface(&up.place, &up.interface, found);
+                self.members.get(&up.interface).into_iter().flatten().copied().for_each(&mut found);
+                self.interface(graph, &up.place, &up.interface, found);
             }
-            Object::Route(route) => self.route(route, found),
+            Object::Route(route) => self.route(graph, route, found),
         }
     }
 
     /// What a mount lies on, and what it shows: everything of the same root that it is inside of.
-    fn below(&self, mount: &Mount) -> Vec<usize> {
+    fn below(&self, graph: &Graph, mount: &Mount) -> Vec<usize> {
         let shown = match &mount.what {
             Mounted::Folder { from, .. } => Some(from),
             Mounted::Devices { .. } => None,
@@ -240,26 +252,24 @@ impl<'g> Finder<'g> {
             _ => false,
         };
         let parts = self.roots.get(&mount.node).into_iter().flatten().copied();
-        parts.filter(|node| carries(&self.graph.objects[*node].1)).collect()
+        parts.filter(|node| carries(&graph.objects[*node].1)).collect()
     }
 
     /// What puts an interface of that name there: its placement, its maker, or the jail it comes with.
-    fn interface(&self, place: &Place, name: &Name, mut found: impl FnMut(usize)) {
-        let placed = self.placed.get(&(place, &**name)).copied();
-        let made = || (*place == Place::Lab).then(|| self.graph.makers.get(name).copied()).flatten();
-        let jail = || self.graph.index.get(&ObjectId::Jail(place.clone())).copied();
+    fn interface(&self, graph: &Graph, place: &Place, name: &Name, mut found: impl FnMut(usize)) {
+        let placed = self.placed.get(&(place.clone(), name.clone())).copied();
+        let made = || (*place == Place::Lab).then(|| graph.maker_place(name)).flatten();
+        let jail = || graph.place(Identity::Jail(place));
         placed.or_else(made).or_else(jail).into_iter().for_each(&mut found);
     }
 
     /// A route needs the addresses whose subnet its next hop is in, and their interfaces up.
-    fn route(&self, route: &Route, mut found: impl FnMut(usize)) {
+    fn route(&self, graph: &Graph, route: &Route, mut found: impl FnMut(usize)) {
         for length in &self.lengths[usize::from(route.via.is_ipv6())] {
-            for (address, interface) in
-                self.subnets.get(&(&route.place, network(route.via, *length))).into_iter().flatten()
-            {
+            let key = (route.place.clone(), network(route.via, *length));
+            for (address, interface) in self.subnets.get(&key).into_iter().flatten() {
                 found(*address);
-                let up = ObjectId::Up(route.place.clone(), (*interface).clone());
-                self.graph.index.get(&up).copied().into_iter().for_each(&mut found);
+                graph.place(Identity::Up(&route.place, interface)).into_iter().for_each(&mut found);
             }
         }
     }

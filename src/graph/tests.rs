@@ -54,6 +54,62 @@ fn everything_comes_after_what_it_needs() {
 }
 
 #[test]
+fn few_objects_come_in_the_order_of_all() {
+    let given = graph();
+    let mut backwards: Vec<_> = given.parts().map(|(owner, object)| (owner.clone(), object.clone())).collect();
+    backwards.reverse();
+    for whole in [graph(), Graph::new(given.lab.clone(), backwards).unwrap()] {
+        let ordered: Vec<ObjectId> = whole.clone().in_order().map(Object::id).collect();
+        for (at, first) in ordered.iter().enumerate() {
+            for second in &ordered[at + 1..] {
+                // Of this one nobody has found out the order yet.
+                let few = whole.clone();
+                let sorted: Vec<ObjectId> = few.sorted([second, first].into_iter()).map(Object::id).collect();
+                assert_eq!(sorted, [first.clone(), second.clone()]);
+            }
+        }
+    }
+}
+
+#[test]
+fn needs_are_the_same_before_and_after_the_order_is_known() {
+    let (before, after) = (graph(), graph());
+    assert_eq!(after.in_order().count(), after.len());
+    for id in before.objects().map(Object::id) {
+        assert!(before.needs(&id).eq(after.needs(&id)), "{id:?}");
+    }
+}
+
+#[test]
+fn graphs_differ_in_the_same_wherever_their_objects_are_thought_to_be() {
+    let wanted = graph();
+    let parts: Vec<_> = wanted.parts().map(|(owner, object)| (owner.clone(), object.clone())).collect();
+    let changed = |object: &Object| match object {
+        Object::Sysctl(sysctl) => Object::Sysctl(Sysctl { value: "other".to_owned(), ..sysctl.clone() }),
+        other => other.clone(),
+    };
+    let sysctls = parts.iter().filter(|(_, object)| matches!(object, Object::Sysctl(_))).count();
+    let stray = (Owner::Lab, Object::Netgraph(Netgraph { name: "stray".into(), kind: NetgraphKind::Hub }));
+    // Where they are, where others are, and nowhere.
+    let guesses: [fn(usize) -> Option<usize>; 3] = [Some, |at| Some(at ^ 1), |_| None];
+    for guess in guesses {
+        let kept =
+            parts.iter().enumerate().skip(2).map(|(at, (owner, object))| (guess(at), owner.clone(), changed(object)));
+        let seen: Vec<_> = kept.chain([(None, stray.0.clone(), stray.1.clone())]).rev().collect();
+        let seen = Graph::seen(wanted.lab.clone(), seen).unwrap();
+        let Difference { new, changed, gone } = wanted.difference(&seen);
+        assert!(new.iter().copied().eq(wanted.objects().take(2)));
+        assert_eq!(gone, [&stray.1]);
+        assert_eq!(changed.len(), sysctls);
+        assert!(changed.iter().all(|(new, old)| new.id() == old.id() && new != old));
+    }
+    let twice = |likely| vec![(likely, stray.0.clone(), stray.1.clone()); 2];
+    for likely in [None, Some(0)] {
+        assert!(matches!(Graph::seen(wanted.lab.clone(), twice(likely)), Err(GraphError::Twice(_))));
+    }
+}
+
+#[test]
 fn levels_need_only_those_before_them() {
     let graph = graph();
     let levels = graph.levels();

@@ -31,6 +31,7 @@ pub fn build_since(desired: Arc<Graph>, before: Arc<Graph>, applied: Option<&Gra
         fates: &fates,
         joined: Table::default(),
         ends: Table::default(),
+        passed_on: Table::default(),
         floor: 0,
         steps: Vec::new(),
     };
@@ -74,6 +75,8 @@ struct Builder<'p> {
     joined: Table<ObjectId, ()>,
     /// In which stage and by whom an object's last step is done, where others have to wait for that.
     ends: Table<ObjectId, (usize, Place)>,
+    /// The same of objects to which nothing is done, by what they rest on.
+    passed_on: Table<ObjectId, Option<(usize, Place)>>,
     /// The first stage that is free.
     floor: usize,
     steps: Vec<Planned>,
@@ -101,24 +104,40 @@ impl Builder<'_> {
 
     /// What comes or changes, in order.
     fn create(&mut self) {
-        for object in self.desired.in_order() {
+        let (desired, fates) = (self.desired, self.fates);
+        for object in desired.sorted(fates.keys()) {
             let id = object.id();
-            let steps = match self.fates.get(&id) {
+            let steps = match fates.get(&id) {
                 Some(Fate::Create | Fate::Replace(_)) => self.creation(object),
                 Some(Fate::Change(_)) => self.alteration(object),
                 _ => Vec::new(),
             };
-            if steps.is_empty() && self.ends.is_empty() {
-                continue;
-            }
-            let needed = self.desired.needs(&id).filter_map(|needed| self.ends.get(&needed.id()));
-            let start = needed.max_by_key(|(stage, _)| *stage).cloned().unwrap_or((self.floor, Place::Host));
+            let start = self.end_of_needs(&id).unwrap_or((self.floor, Place::Host));
             let end = self.emit(steps, start);
             if end.0 > self.floor {
                 self.ends.insert(id, end);
             }
         }
         self.visit_nodes_once();
+    }
+
+    /// When the last of what an object needs is there, where that is not so from the beginning.
+    fn end_of_needs(&mut self, id: &ObjectId) -> Option<(usize, Place)> {
+        let needed: Vec<ObjectId> = self.desired.needs(id).map(Object::id).collect();
+        let ends = needed.into_iter().filter_map(|needed| {
+            if self.fates.contains_key(&needed) {
+                return self.ends.get(&needed).cloned();
+            }
+            // What stays as it is may still rest on something that does not.
+            if let Some(end) = self.passed_on.get(&needed) {
+                return end.clone();
+            }
+            self.passed_on.insert(needed.clone(), None);
+            let end = self.end_of_needs(&needed);
+            self.passed_on.insert(needed, end.clone());
+            end
+        });
+        ends.max_by_key(|(stage, _)| *stage)
     }
 
     /// Nothing outside of a node waits for what is made inside: its steps are put off to the stage of the last of them, so that one

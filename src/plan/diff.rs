@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::{linux, words};
-use crate::graph::{Graph, Linux, Nic, Object, ObjectId, PipeSettings, Place, Table};
+use crate::graph::{Difference, Graph, Linux, Nic, Object, ObjectId, PipeSettings, Place, Table};
 
 /// What becomes of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,21 +46,18 @@ pub(super) type Fates = Table<ObjectId, Fate>;
 
 /// Decides about every object of both graphs.
 pub(super) fn fates(desired: &Graph, observed: &Graph) -> Fates {
-    let mut fates = Fates::default();
-    let (mut there, mut same) = (0, 0);
-    for object in desired.objects() {
-        let old = observed.get(&object.id());
-        there += usize::from(old.is_some());
-        same += usize::from(old == Some(object));
+    let Difference { new, changed, gone } = desired.difference(observed);
+    let mut fates: Fates = gone.iter().map(|object| (object.id(), Fate::Destroy)).collect();
+    if new.is_empty() && gone.is_empty() {
+        // As long as nothing goes, is new or is made anew, nothing can be forced to follow it: in a large lab of which little changes
+        // that is so of nearly every change.
+        let decided = changed.iter().map(|(object, old)| (object.id(), compare((observed, old), (desired, object))));
+        fates.extend(decided.filter_map(|(id, fate)| Some((id, fate?))));
+        if !fates.values().any(|fate| matches!(fate, Fate::Replace(_))) {
+            return fates;
+        }
+        fates.clear();
     }
-    if there < observed.len() {
-        let gone = observed.objects().map(Object::id).filter(|id| desired.get(id).is_none());
-        fates.extend(gone.map(|id| (id, Fate::Destroy)));
-    } else if same == desired.len() {
-        return fates;
-    }
-    // As long as nothing goes and nothing is new, nothing can be forced to follow it: in a large lab of which little changes that is so
-    // of nearly everything.
     let mut is_forced = !fates.is_empty();
     for object in desired.in_order() {
         let fate = match observed.get(&object.id()) {

@@ -4,6 +4,7 @@ use std::cell::LazyCell;
 use std::collections::BTreeMap;
 
 use super::Observed;
+use super::observed::Interfaces;
 use crate::graph::{Graph, Name, Nic, Object, Place, Placement, Table};
 use crate::model::{Mac, Mtu};
 
@@ -14,7 +15,7 @@ pub(super) type Called = Table<(Place, Name), Name>;
 
 /// Finds every interface of `known`. The description, which an interface keeps wherever it goes, tells more than its name. With it
 /// what should be the name of those that are called something else.
-pub(super) fn locate(observed: &Observed, known: &[&Graph]) -> (Located, Called) {
+pub(super) fn locate(observed: &Observed, seen: &Interfaces<'_>, known: &[&Graph]) -> (Located, Called) {
     // Nearly always everything is where it belongs, and nobody has to be asked what he is.
     let described = LazyCell::new(|| described(observed));
     let mut located = Located::default();
@@ -24,7 +25,7 @@ pub(super) fn locate(observed: &Observed, known: &[&Graph]) -> (Located, Called)
     for object in known.iter().flat_map(|graph| graph.objects()) {
         if let Object::Placement(placement) = object
             && !located.contains_key(&placement.nic)
-            && let Some(name) = by_name(observed, known, placement)
+            && let Some(name) = by_name(seen, known, placement)
         {
             located.insert(placement.nic.clone(), (placement.place.clone(), name));
         }
@@ -38,7 +39,7 @@ pub(super) fn locate(observed: &Observed, known: &[&Graph]) -> (Located, Called)
         located.insert(nic.name.clone(), (place.clone(), name.clone()));
         let wanted = wanted_name(known, nic, place);
         // Not where something else has that name: there both are what they are called.
-        if let Some(wanted) = wanted.filter(|wanted| observed.interface(place, wanted).is_none()) {
+        if let Some(wanted) = wanted.filter(|wanted| seen.get(place, wanted).is_none()) {
             called.insert((place.clone(), name.clone()), wanted);
         }
     }
@@ -57,12 +58,12 @@ pub(super) fn lost() -> Nic {
 
 /// What a placed interface is called now: the author's name, or still (again) the lab's. Of one that bears a description of another
 /// interface the name says nothing.
-fn by_name(observed: &Observed, known: &[&Graph], placement: &Placement) -> Option<Name> {
+fn by_name(seen: &Interfaces<'_>, known: &[&Graph], placement: &Placement) -> Option<Name> {
     let own = known.iter().find_map(|graph| graph.nic(&placement.nic)).map(|nic| &*nic.description);
     let another = |text: &str| Some(text) != own && known.iter().any(|graph| has_description(graph, text));
     [&placement.name, &placement.nic]
         .into_iter()
-        .find(|name| observed.interface(&placement.place, name).is_some_and(|seen| !another(&seen.description)))
+        .find(|name| seen.get(&placement.place, name).is_some_and(|seen| !another(&seen.description)))
         .cloned()
 }
 

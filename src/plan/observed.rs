@@ -175,9 +175,10 @@ impl Observed {
     /// As [`Observed::graph`].
     pub fn graph_with(&self, known: &[&Graph], strict: bool) -> Result<Graph, GraphError> {
         let lab = known.first().map(|graph| graph.lab.clone()).ok_or(GraphError::NoLab)?;
-        let (located, called) = located::locate(self, known);
+        let interfaces = Interfaces::of(self);
+        let (located, called) = located::locate(self, &interfaces, known);
         let objects = Vec::with_capacity(known.iter().map(|graph| graph.len()).max().unwrap_or(0));
-        let mut reader = Reader { observed: self, known, located, called, strict, objects };
+        let mut reader = Reader { observed: self, interfaces, known, located, called, strict, objects };
         reader.jails();
         reader.netgraph();
         reader.linux();
@@ -189,11 +190,20 @@ impl Observed {
             reader.learnt();
         }
         reader.life();
-        Graph::new(lab, reader.objects)
+        Graph::seen(lab, reader.objects)
+    }
+}
+
+/// The interfaces that were seen, to be looked up often: among many places one is found by its letters sooner than in their order.
+pub(super) struct Interfaces<'o>(Table<&'o Place, &'o BTreeMap<Name, ObservedInterface>>);
+
+impl<'o> Interfaces<'o> {
+    fn of(observed: &'o Observed) -> Self {
+        Self(observed.interfaces.iter().collect())
     }
 
-    pub(super) fn interface(&self, place: &Place, name: &str) -> Option<&ObservedInterface> {
-        self.interfaces.get(place)?.get(name)
+    pub(super) fn get(&self, place: &Place, name: &str) -> Option<&'o ObservedInterface> {
+        self.0.get(place)?.get(name)
     }
 }
 
@@ -217,6 +227,7 @@ fn nic(name: &Name, seen: &ObservedInterface) -> Nic {
 
 pub(super) struct Reader<'o> {
     pub(super) observed: &'o Observed,
+    pub(super) interfaces: Interfaces<'o>,
     pub(super) known: &'o [&'o Graph],
     /// Interfaces whose identity is clear, by their name in the lab jail: where they are and what they are called there.
     pub(super) located: Located,
@@ -224,7 +235,8 @@ pub(super) struct Reader<'o> {
     called: Called,
     /// What programs in nodes made counts, too.
     strict: bool,
-    objects: Vec<(Owner, Object)>,
+    /// What was seen, with its place in the first of the known graphs.
+    objects: Vec<(Option<usize>, Owner, Object)>,
 }
 
 impl Reader<'_> {
@@ -234,13 +246,14 @@ impl Reader<'_> {
     }
 
     pub(super) fn push(&mut self, object: Object) {
-        let id = object.id();
-        let known = self.known.iter().find_map(|graph| graph.part(&id));
-        self.objects.push(match known {
-            // With the names of the one that is wanted: what shares its letters is compared without reading them.
-            Some((owner, wanted)) if *wanted == object => (owner.clone(), wanted.clone()),
-            Some((owner, _)) => (owner.clone(), object),
-            None => (Owner::Lab, object),
+        let mut known = self.known.iter().enumerate().filter_map(|(at, graph)| Some((at, graph.counterpart(&object)?)));
+        self.objects.push(match known.next() {
+            Some((at, (place, owner, wanted))) => {
+                let place = (at == 0).then_some(place);
+                // With the names of the one that is wanted: what shares its letters is compared without reading them.
+                (place, owner.clone(), if *wanted == object { wanted.clone() } else { object })
+            }
+            None => (None, Owner::Lab, object),
         });
     }
 
@@ -252,7 +265,7 @@ impl Reader<'_> {
 
     pub(super) fn nic(&self, name: &Name) -> Option<Nic> {
         let (place, present) = self.located.get(name)?;
-        Some(nic(name, self.observed.interface(place, present)?))
+        Some(nic(name, self.interfaces.get(place, present)?))
     }
 
     /// An interface that another tool has taken out of the lab, or is about to: as we made it, for we cannot look there.
@@ -266,7 +279,7 @@ impl Reader<'_> {
     /// The interface, if that cloner made it: a name may have passed from an epair to an eiface.
     fn clone_of(&self, cloner: &str, name: &Name) -> Option<Nic> {
         let (place, present) = self.located.get(name)?;
-        let seen = self.observed.interface(place, present)?;
+        let seen = self.interfaces.get(place, present)?;
         (seen.cloner.as_deref() == Some(cloner)).then(|| nic(name, seen))
     }
 
@@ -364,7 +377,7 @@ impl Reader<'_> {
             if name.starts_with("epair") {
                 let Some(stem) = name.strip_suffix('a').or_else(|| name.strip_suffix('b')) else { continue };
                 let other = format!("{stem}{}", if name.ends_with('a') { 'b' } else { 'a' });
-                if name.ends_with('b') && self.observed.interface(&Place::Lab, &other).is_some() {
+                if name.ends_with('b') && self.interfaces.get(&Place::Lab, &other).is_some() {
                     continue;
                 }
                 let far = Nic { name: other.into(), ..nic.clone() };

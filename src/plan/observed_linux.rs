@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::observed::{Observed, ObservedInterface, Reader};
+use super::observed::{Interfaces, ObservedInterface, Reader};
 use crate::graph::linux::{Bridge, BridgeSettings, End, Linux, Namespace, Sending, Shaped, ShapedEnd, Veth};
 use crate::graph::{Name, Nic, Object, Place, Table};
 
@@ -69,7 +69,7 @@ impl Reader<'_> {
         for object in self.known.iter().flat_map(|graph| graph.objects()) {
             let Object::Linux(Linux::Veth(veth)) = object else { continue };
             for (nic, end) in veth.nics.iter().zip(&veth.ends) {
-                if let Some(found) = whereabouts(self.observed, nic, end) {
+                if let Some(found) = whereabouts(&self.interfaces, nic, end) {
                     self.located.entry(nic.name.clone()).or_insert(found);
                 }
             }
@@ -78,10 +78,10 @@ impl Reader<'_> {
 
     /// The pair as it is; an end that is not where it should be, or not joined to the other, has no name.
     fn veth(&self, veth: &Veth) -> Option<Veth> {
-        let places = [0, 1].map(|at| whereabouts(self.observed, &veth.nics[at], &veth.ends[at]));
+        let places = [0, 1].map(|at| whereabouts(&self.interfaces, &veth.nics[at], &veth.ends[at]));
         let ends = places.each_ref().map(|found| {
             let (place, name) = found.as_ref()?;
-            link(self.observed, place, name, "veth")
+            link(&self.interfaces, place, name, "veth")
         });
         if ends.iter().all(Option::is_none) {
             return None;
@@ -111,7 +111,7 @@ impl Reader<'_> {
     /// How the ends of a pair send, unless both are plain interfaces.
     fn shaped(&mut self, veth: &Veth) {
         let ends = veth.ends.each_ref().map(|end| {
-            let seen = link(self.observed, &end.place, &end.name, "veth");
+            let seen = link(&self.interfaces, &end.place, &end.name, "veth");
             let sending = seen.map(|(_, link)| link.sending.clone()).unwrap_or_default();
             ShapedEnd { place: end.place.clone(), interface: end.name.clone(), sending }
         });
@@ -122,7 +122,7 @@ impl Reader<'_> {
     }
 
     fn bridge(&self, name: &Name) -> Option<Bridge> {
-        let (_, link) = link(self.observed, &Place::Lab, name, "bridge")?;
+        let (_, link) = link(&self.interfaces, &Place::Lab, name, "bridge")?;
         Some(Bridge { nic: self.nic(name)?, settings: link.settings? })
     }
 
@@ -133,7 +133,7 @@ impl Reader<'_> {
         for name in names.into_iter().filter(|name| !ours.contains_key(&(Place::Lab, name.clone()))) {
             if let Some(bridge) = self.bridge(&name) {
                 self.push(Object::Linux(Linux::Bridge(bridge)));
-            } else if link(self.observed, &Place::Lab, &name, "veth").is_some()
+            } else if link(&self.interfaces, &Place::Lab, &name, "veth").is_some()
                 && let Some(nic) = self.nic(&name)
             {
                 let far = Nic { name: "".into(), ..nic.clone() };
@@ -148,19 +148,19 @@ impl Reader<'_> {
 
 /// Where an end of a veth pair is and what it is called there: where it belongs, or in the lab's own namespace while its node is
 /// stopped.
-fn whereabouts(observed: &Observed, nic: &Nic, end: &End) -> Option<(Place, Name)> {
+fn whereabouts(seen: &Interfaces<'_>, nic: &Nic, end: &End) -> Option<(Place, Name)> {
     let places = [(end.place.clone(), end.name.clone()), (Place::Lab, nic.name.clone())];
-    places.into_iter().find(|(place, name)| link(observed, place, name, "veth").is_some())
+    places.into_iter().find(|(place, name)| link(seen, place, name, "veth").is_some())
 }
 
 /// An interface of that kind.
 fn link<'o>(
-    observed: &'o Observed,
+    seen: &Interfaces<'o>,
     place: &Place,
     name: &str,
     kind: &str,
 ) -> Option<(&'o ObservedInterface, &'o ObservedLink)> {
-    let seen = observed.interface(place, name)?;
+    let seen = seen.get(place, name)?;
     let link = seen.linux.as_deref()?;
     (seen.cloner.as_deref() == Some(kind)).then_some((seen, link))
 }
