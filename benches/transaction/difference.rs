@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use cellblock::engine::{Backend as _, two_graphs};
 use cellblock::plan;
 
 use super::subject::{self, Simulated, model_of};
@@ -35,18 +36,19 @@ pub fn run(sizes: &[usize], rounds: usize) -> Outcome {
 
 /// What the phases and the dumps took, each time.
 fn differences(nodes: usize, rounds: usize) -> Outcome<([Vec<Spent>; PHASES.len()], Vec<Spent>)> {
-    let Simulated { text, machine, records, graph, .. } = &mut subject::simulated(nodes)?;
+    let Simulated { text, machine, records, token, graph, .. } = &mut subject::simulated(nodes)?;
     let edited = text.replacen(" pool: wire }", " pool: wire, mtu: 1400 }", 1);
     let mut spans: [Vec<Spent>; PHASES.len()] = Default::default();
     let mut dumps = Vec::new();
     for _ in 0..rounds {
-        let (observed, dump) = timed(|| subject::dump(machine, records, graph))?;
+        let (observed, dump) = timed(|| subject::dump(machine, token, graph))?;
         dumps.push(dump);
         let (model, file) = timed(|| model_of(&edited))?;
         let (record, read) = timed(|| Ok(records.read(&model.lab)?.ok_or("no record")?))?;
         let ((desired, was), wanted) = timed(|| {
-            let desired = subject::graph(machine, &model, &record.numbering)?;
-            Ok((Arc::new(desired), subject::graph(machine, &record.model, &record.numbering)?))
+            let before = (&record.model, &record.numbering);
+            let (desired, was) = two_graphs(machine.builder(), (&model, &mut record.numbering.clone()), before)?;
+            Ok((Arc::new(desired), was))
         })?;
         let (before, seen) = timed(|| Ok(Arc::new(observed.graph_with(&[&desired, &was], false)?)))?;
         let (plan, diff) = timed(|| Ok(plan::build_since(desired, before, Some(&was))))?;

@@ -10,10 +10,10 @@ const MOST: f64 = 2.0;
 
 /// On the simulator, without processes: from the text of the file to the end of `up`.
 pub fn simulated(nodes: usize, rounds: usize) -> Outcome {
-    let Simulated { text, machine, records, graph, .. } = &mut subject::simulated(nodes)?;
+    let Simulated { text, machine, records, token, graph, .. } = &mut subject::simulated(nodes)?;
     let (mut dumps, mut ups) = (Vec::new(), Vec::new());
     for _ in 0..rounds {
-        dumps.push(timed(|| subject::dump(machine, records, graph))?.1);
+        dumps.push(timed(|| subject::dump(machine, token, graph))?.1);
         let ((), span) = timed(|| {
             let model = model_of(text)?;
             let mut labs = subject::labs(machine, records, "sim");

@@ -38,9 +38,8 @@ pub fn records(state_dir: &Path, files: Arc<dyn StateFiles>) -> Records {
 }
 
 /// The dumps of a lab by themselves: what the kernel holds of what the model wants.
-pub fn dump(backend: &mut dyn Backend, records: &Records, graph: &Graph) -> Outcome<Observed> {
-    let record = records.read(&graph.lab)?.ok_or("the lab has no record")?;
-    let observed = backend.engine(&graph.lab, &record.token).observe(&Scope::of(&[graph]));
+pub fn dump(backend: &mut dyn Backend, token: &str, graph: &Graph) -> Outcome<Observed> {
+    let observed = backend.engine(&graph.lab, token).observe(&Scope::of(&[graph]));
     Ok(observed.map_err(|error| error.to_string())?)
 }
 
@@ -55,6 +54,8 @@ pub struct Simulated {
     pub text: String,
     pub machine: Machine<SimDoors>,
     pub records: Records,
+    /// What the lab bears.
+    pub token: String,
     /// What the model wants of the kernel.
     pub graph: Graph,
     _folder: tempfile::TempDir,
@@ -74,5 +75,6 @@ pub fn simulated(nodes: usize) -> Outcome<Simulated> {
     let plan = labs.plan(&model)?;
     labs.apply(&plan, &model, &ApplyOptions::default(), &mut |_| {})?;
     let graph = graph(&machine, &model, &plan.numbering)?;
-    Ok(Simulated { text, machine, records, graph, _folder: folder })
+    let token = records.read(&model.lab)?.ok_or("the lab has no record")?.token;
+    Ok(Simulated { text, machine, records, token, graph, _folder: folder })
 }

@@ -5,6 +5,7 @@ pub mod faults;
 pub mod files;
 pub mod folders;
 pub mod freebsd;
+mod graphs;
 mod icmp;
 mod journal;
 pub mod linux;
@@ -29,9 +30,10 @@ use crate::model::{IfName, LabName, Model, NodeName, System};
 use crate::plan::{Observed, Plan, Scope, Step};
 
 pub use execute::{Demand, Ending, Exit, NotRun, Running, Stream, Until, Watch};
+pub use graphs::{GraphBuilder, two_graphs};
 pub use journal::{Intents, JournalProgress};
 pub use lock::{Lock, LockError};
-pub use record::{Journal, Phase, Record, RecordError, Records};
+pub use record::{Journal, Phase, Record, RecordError, Records, Unread};
 pub use run::{Bounds, Event, RunError, run, run_forward};
 pub use stop::{Stop, Wish};
 pub use unusable::{Lack, Unusable};
@@ -110,11 +112,16 @@ pub trait Backend: fmt::Debug {
     /// What the engine cannot do of a model, or will do otherwise than written.
     fn check(&mut self, model: &Model) -> Vec<Diagnostic>;
 
+    /// How a model becomes the objects that it is made of on such a kernel.
+    fn builder(&self) -> GraphBuilder;
+
     /// The objects that a model is made of on such a kernel.
     ///
     /// # Errors
     /// A derived name that two objects would share.
-    fn graph(&self, model: &Model, numbering: &mut Numbering) -> Result<Graph, GraphError>;
+    fn graph(&self, model: &Model, numbering: &mut Numbering) -> Result<Graph, GraphError> {
+        (self.builder())(model, numbering)
+    }
 
     /// The labs that the kernel holds, of whatever state directory, with the token that proves each to be ours.
     ///

@@ -63,12 +63,45 @@ impl Record {
         self.phase == Phase::Up && self.before.is_empty()
     }
 
-    /// Whether it is of that model, with these numbers.
+    /// Whether it is of that model. Where in a file things stand is not written down.
     #[must_use]
-    pub fn is_of(&self, model: &Model, numbering: &Numbering) -> bool {
-        // Where in a file things stand is not written down.
-        self.numbering == *numbering && postcard::to_stdvec(&self.model).ok() == postcard::to_stdvec(model).ok()
+    pub fn is_of(&self, model: &Model) -> bool {
+        postcard::to_stdvec(&self.model).ok() == postcard::to_stdvec(model).ok()
     }
+}
+
+/// A record as it stands in a file, up to its model.
+#[derive(Deserialize)]
+struct Head {
+    engine: String,
+    boot: String,
+    token: String,
+    serial: u64,
+    phase: Phase,
+}
+
+/// And behind it.
+#[derive(Deserialize)]
+struct Tail {
+    before: Vec<Model>,
+    numbering: Numbering,
+    first_sysctls: Vec<Sysctl>,
+    stopped: Vec<NodeName>,
+}
+
+/// The record that a file holds, and whether it is of the model that is expected: then that is taken, which is faster than to read it.
+fn decode(body: &[u8], expected: Option<&Model>) -> Result<(Record, bool), postcard::Error> {
+    let (head, rest): (Head, _) = postcard::take_from_bytes(body)?;
+    let wanted = expected.map(postcard::to_stdvec).transpose()?;
+    let taken = expected.zip(wanted.and_then(|wanted| rest.strip_prefix(wanted.as_slice())));
+    let (model, rest) = match taken {
+        Some((model, rest)) => (model.clone(), rest),
+        None => postcard::take_from_bytes(rest)?,
+    };
+    let Head { engine, boot, token, serial, phase } = head;
+    let Tail { before, numbering, first_sysctls, stopped } = postcard::from_bytes(rest)?;
+    let record = Record { engine, boot, token, serial, phase, model, before, numbering, first_sysctls, stopped };
+    Ok((record, taken.is_some()))
 }
 
 /// How far a lab is. Everything that is made is in the journal before it is made.
@@ -120,6 +153,17 @@ pub enum RecordError {
 fn what(path: &Path) -> &'static str {
     if path.extension().is_some_and(|extension| extension == JOURNAL) { "journal" } else { "record" }
 }
+
+/// The files of a lab as they were, which nobody has looked into yet.
+#[derive(Clone, Debug)]
+pub struct Unread {
+    lab: LabName,
+    settled: Option<Vec<u8>>,
+    pending: Option<Vec<u8>>,
+}
+
+/// A record that is settled, with whether it is of the model that was expected, and a change under way.
+type Understood = (Option<(Record, bool)>, Option<Intents>);
 
 /// The records of a state directory.
 #[derive(Clone, Debug)]
@@ -182,8 +226,7 @@ impl Records {
     /// # Errors
     /// A file that cannot be read, or is not a whole record or journal.
     pub fn read(&self, lab: &LabName) -> Result<Option<Record>, RecordError> {
-        let (settled, pending) = self.both(lab)?;
-        Ok(pending.map(|intents| intents.record).or(settled))
+        self.understood(&self.unread(lab)?)
     }
 
     /// The engine that a lab was made with, by its files alone.
@@ -195,9 +238,11 @@ impl Records {
             return Ok(self.read(lab)?.map(|record| record.engine));
         }
         let path = self.path(lab, SUFFIX);
-        let Some(body) = self.body(&path)? else { return Ok(None) };
+        let Some(octets) = self.octets(&path)? else { return Ok(None) };
         // It is the first of what a record holds.
-        postcard::take_from_bytes(&body).map(|(engine, _)| Some(engine)).map_err(|_| RecordError::Foreign { path })
+        postcard::take_from_bytes(body(&path, &octets)?)
+            .map(|(engine, _)| Some(engine))
+            .map_err(|_| RecordError::Foreign { path })
     }
 
     /// What the change that is under way, or was interrupted, meant to do.
@@ -213,39 +258,62 @@ impl Records {
     /// # Errors
     /// As [`Records::read`].
     pub fn both(&self, lab: &LabName) -> Result<(Option<Record>, Option<Intents>), RecordError> {
-        let settled = self.settled(lab)?;
-        let pending = self.pending(lab, settled.as_ref())?;
+        let (settled, intents) = self.understand(&self.unread(lab)?, None)?;
+        Ok((settled.map(|(record, _)| record), intents))
+    }
+
+    /// The record of a lab as [`Records::read`] has it, what a change under way meant to do, and whether the record is of `model`.
+    ///
+    /// # Errors
+    /// As [`Records::read`].
+    pub fn compared(
+        &self,
+        lab: &LabName,
+        model: &Model,
+    ) -> Result<(Option<Record>, Option<Intents>, bool), RecordError> {
+        let (settled, intents) = self.understand(&self.unread(lab)?, Some(model))?;
+        let (record, is_of) = match &intents {
+            Some(Intents { record, .. }) => (Some(record.clone()), record.is_of(model)),
+            None => settled.map_or((None, false), |(record, is_of)| (Some(record), is_of)),
+        };
+        Ok((record, intents, is_of))
+    }
+
+    /// The files of a lab as they are now.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn unread(&self, lab: &LabName) -> Result<Unread, RecordError> {
+        let (settled, pending) = (self.octets(&self.path(lab, SUFFIX))?, self.octets(&self.path(lab, JOURNAL))?);
+        Ok(Unread { lab: lab.clone(), settled, pending })
+    }
+
+    /// The record of a lab whose files were read before.
+    ///
+    /// # Errors
+    /// A file that is not a whole record or journal.
+    pub fn understood(&self, unread: &Unread) -> Result<Option<Record>, RecordError> {
+        let (settled, intents) = self.understand(unread, None)?;
+        Ok(intents.map(|intents| intents.record).or(settled.map(|(record, _)| record)))
+    }
+
+    fn understand(&self, unread: &Unread, expected: Option<&Model>) -> Result<Understood, RecordError> {
+        let path = self.path(&unread.lab, SUFFIX);
+        let body = unread.settled.as_deref().map(|octets| body(&path, octets)).transpose()?;
+        let settled = body.map(|body| decode(body, expected).map_err(|_| RecordError::Foreign { path })).transpose()?;
+        let pending = self.pending(unread, settled.as_ref().map(|(record, _)| record.serial))?;
         Ok((settled, pending))
     }
 
-    fn pending(&self, lab: &LabName, settled: Option<&Record>) -> Result<Option<Intents>, RecordError> {
-        let path = self.path(lab, JOURNAL);
-        let Some(octets) = self.octets(&path)? else { return Ok(None) };
-        let intents = journal::read(&octets).map_err(|unreadable| match unreadable {
+    fn pending(&self, unread: &Unread, settled: Option<u64>) -> Result<Option<Intents>, RecordError> {
+        let path = self.path(&unread.lab, JOURNAL);
+        let Some(octets) = &unread.pending else { return Ok(None) };
+        let intents = journal::read(octets).map_err(|unreadable| match unreadable {
             Unreadable::Foreign => RecordError::Foreign { path: path.clone() },
             Unreadable::Damaged => RecordError::Damaged { path: path.clone() },
         })?;
-        let counts = settled.is_none_or(|settled| intents.record.serial > settled.serial);
+        let counts = settled.is_none_or(|settled| intents.record.serial > settled);
         Ok(Some(intents).filter(|_| counts))
-    }
-
-    fn settled(&self, lab: &LabName) -> Result<Option<Record>, RecordError> {
-        let path = self.path(lab, SUFFIX);
-        let Some(body) = self.body(&path)? else { return Ok(None) };
-        postcard::from_bytes(&body).map(Some).map_err(|_| RecordError::Foreign { path })
-    }
-
-    /// What a record's file holds behind its checksum.
-    fn body(&self, path: &Path) -> Result<Option<Vec<u8>>, RecordError> {
-        let (foreign, damaged) =
-            (|| RecordError::Foreign { path: path.to_owned() }, || RecordError::Damaged { path: path.to_owned() });
-        let Some(mut octets) = self.octets(path)? else { return Ok(None) };
-        let rest = octets.strip_prefix(MAGIC).ok_or_else(foreign)?;
-        let (hash, body) = rest.split_at_checked(HASH).ok_or_else(damaged)?;
-        if Sha256::digest(body).as_slice() != hash {
-            return Err(damaged());
-        }
-        Ok(Some(octets.split_off(MAGIC.len() + HASH)))
     }
 
     fn octets(&self, path: &Path) -> Result<Option<Vec<u8>>, RecordError> {
@@ -391,6 +459,14 @@ impl Records {
     }
 }
 
+/// What a record's file holds behind its checksum.
+fn body<'o>(path: &Path, octets: &'o [u8]) -> Result<&'o [u8], RecordError> {
+    let damaged = || RecordError::Damaged { path: path.to_owned() };
+    let rest = octets.strip_prefix(MAGIC).ok_or_else(|| RecordError::Foreign { path: path.to_owned() })?;
+    let (hash, body) = rest.split_at_checked(HASH).ok_or_else(damaged)?;
+    if Sha256::digest(body).as_slice() == hash { Ok(body) } else { Err(damaged()) }
+}
+
 fn encode(record: &Record) -> Result<Vec<u8>, postcard::Error> {
     let body = postcard::to_stdvec(record)?;
     Ok([MAGIC, Sha256::digest(&body).as_slice(), &body].concat())
@@ -450,6 +526,23 @@ pub(super) mod tests {
             assert_eq!(records.labs().unwrap(), std::slice::from_ref(&lab));
             fs::remove_file(path).unwrap();
         }
+    }
+
+    #[test]
+    fn a_record_of_the_model_that_is_expected_is_the_record_that_was_written() {
+        let written = Record { before: vec![record("before").model], ..record("office") };
+        let octets = postcard::to_stdvec(&written).unwrap();
+        let is = |record: &Record| assert_eq!(postcard::to_stdvec(record).unwrap(), octets);
+        let (read, is_of) = decode(&octets, None).unwrap();
+        is(&read);
+        assert!(!is_of);
+        let (read, is_of) = decode(&octets, Some(&written.model)).unwrap();
+        is(&read);
+        assert!(is_of);
+        let (read, is_of) = decode(&octets, Some(&record("other").model)).unwrap();
+        is(&read);
+        assert!(!is_of);
+        assert!(decode(&octets[..octets.len() - 1], Some(&written.model)).is_err());
     }
 
     #[test]

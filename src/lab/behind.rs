@@ -9,8 +9,7 @@ use super::{LabError, words};
 use crate::diagnostic::Diagnostic;
 use crate::engine::files::{StateFiles, replace};
 use crate::engine::freebsd::{self, Machine, RouteMeans, Settings};
-use crate::engine::{Backend, Engine, EngineError, Fact, linux};
-use crate::graph::{Graph, GraphError, Numbering};
+use crate::engine::{Backend, Engine, EngineError, Fact, GraphBuilder, linux};
 use crate::model::{LabName, Model, System};
 use crate::sim::{Kernel, SimDoors, persist};
 
@@ -76,8 +75,8 @@ impl Backend for Simulated {
         self.machine.check(model)
     }
 
-    fn graph(&self, model: &Model, numbering: &mut Numbering) -> Result<Graph, GraphError> {
-        self.machine.graph(model, numbering)
+    fn builder(&self) -> GraphBuilder {
+        self.machine.builder()
     }
 
     fn labs(&mut self) -> Result<Vec<(LabName, String)>, EngineError> {

@@ -69,15 +69,15 @@ impl Labs<'_> {
     }
 
     pub(super) fn known(&mut self, lab: &LabName, desired: Option<Arc<Graph>>) -> Result<Known, LabError> {
-        let mut known = self.recorded(lab)?;
-        self.recognize(&mut known, desired, false)?;
+        let (settled, intents) = self.records.both(lab)?;
+        let read = intents.as_ref().map(|intents| intents.record.clone()).or(settled);
+        let mut known = self.recorded(lab, read, intents);
+        self.recognize(&mut known, desired, None)?;
         Ok(known)
     }
 
     /// What the files say, without what objects are known by.
-    pub(super) fn recorded(&mut self, lab: &LabName) -> Result<Known, LabError> {
-        let (settled, intents) = self.records.both(lab)?;
-        let read = intents.as_ref().map(|intents| intents.record.clone()).or(settled);
+    pub(super) fn recorded(&mut self, lab: &LabName, read: Option<Record>, intents: Option<Intents>) -> Known {
         let boot = self.backend.boot_identity();
         // Another boot's is history.
         let (record, history) = match read {
@@ -86,25 +86,28 @@ impl Labs<'_> {
         };
         let token = record.as_ref().map_or_else(|| words::hex(&self.entropy), |record| record.token.clone());
         let (lab, graphs) = (lab.clone(), Vec::new());
-        Ok(Known { lab, record, history, intents, token, strict: false, graphs, applied: None })
+        Known { lab, record, history, intents, token, strict: false, graphs, applied: None }
     }
 
-    /// Adds what objects may be known by: what is wanted now, and what was wanted before; `is_the_same` if what was applied last is what
-    /// is wanted now.
+    /// Adds what objects may be known by: what is wanted now, and what was before; `applied` is what was applied last, if it was made.
     pub(super) fn recognize(
         &mut self,
         known: &mut Known,
         desired: Option<Arc<Graph>>,
-        is_the_same: bool,
+        mut applied: Option<Arc<Graph>>,
     ) -> Result<(), LabError> {
         let mut graphs: Vec<Arc<Graph>> = desired.into_iter().collect();
         for record in known.record.iter().chain(&known.history) {
             for (place, model) in std::iter::once(&record.model).chain(&record.before).enumerate() {
-                if place > 0 || !is_the_same {
-                    graphs.push(Arc::new(self.backend.graph(model, &mut record.numbering.clone())?));
-                }
+                let graph = match applied.take() {
+                    Some(applied) => applied,
+                    None => Arc::new(self.backend.graph(model, &mut record.numbering.clone())?),
+                };
                 if place == 0 && known.record.as_ref().is_some_and(Record::is_whole) {
-                    known.applied = graphs.last().cloned();
+                    known.applied = Some(graph.clone());
+                }
+                if !graphs.iter().any(|other| Arc::ptr_eq(other, &graph)) {
+                    graphs.push(graph);
                 }
             }
         }

@@ -25,7 +25,7 @@ use crate::diagnostic::Diagnostic;
 use crate::engine::files::{Disk, StateFiles};
 use crate::engine::freebsd::{self, Settings};
 use crate::engine::linux::{self, sys::Way};
-use crate::engine::{self, Backend, Lock, Phase, Record, Records, Unusable};
+use crate::engine::{self, Backend, Lock, Phase, Records, Unread, Unusable};
 use crate::model::{IfName, LabName, Model, NodeName};
 use crate::plan::{Observed, Plan};
 
@@ -109,7 +109,7 @@ pub struct Site {
 
 /// What a lab was before a change, see [`Site::before`].
 #[derive(Clone, Debug)]
-pub struct Before(Option<Record>);
+pub struct Before(Unread);
 
 /// A wait that was prepared, see [`Site::settling`].
 #[derive(Debug)]
@@ -362,8 +362,8 @@ impl Site {
     /// # Errors
     /// `BadState` if its record cannot be read.
     pub fn before(&self, lab: &LabName) -> Result<Before, LabError> {
-        let record = self.records.read(lab)?.filter(|record| record.boot == self.boot);
-        Ok(Before(record))
+        // It is looked into when somebody wants it back, which is seldom so.
+        Ok(Before(self.records.unread(lab)?))
     }
 
     /// Brings back what there was before a plan was carried out, when somebody wants that after it was: while the file's commands ran.
@@ -380,13 +380,14 @@ impl Site {
     ) -> Result<(), LabError> {
         self.may_change()?;
         let interrupted = "interrupted while the file's commands ran";
-        if options.stop.wish() == Wish::Leave || before.0.as_ref().is_some_and(|record| record.phase != Phase::Up) {
+        let before = self.records.understood(&before.0)?.filter(|record| record.boot == self.boot);
+        if options.stop.wish() == Wish::Leave || before.as_ref().is_some_and(|record| record.phase != Phase::Up) {
             let hint = format!("the lab is up without what they do: `cellblock down {}` takes it away", plan.lab);
             return Err(LabError::new(LabErrorKind::NotUndone, interrupted).hint(hint));
         }
         progress(Progress::Undoing { why: interrupted.to_owned() });
         let options = ApplyOptions { timeout: None, jobs: options.jobs, stop: options.stop.after_the_first() };
-        let undone = self.inner().take_back(plan, before.0.as_ref(), &options, progress);
+        let undone = self.inner().take_back(plan, before.as_ref(), &options, progress);
         undone.map_err(|error| LabError { kind: LabErrorKind::NotUndone, ..error })
     }
 

@@ -8,8 +8,8 @@ use super::labs::{Known, Labs};
 use super::renames::renames;
 use super::saved::SavedPlan;
 use super::{roots, sysctls, words};
-use crate::engine::{Phase, Record};
-use crate::graph::{Graph, Name, Object, Owner, Place};
+use crate::engine::{Phase, Record, two_graphs};
+use crate::graph::{Graph, Name, Numbering, Object, Owner, Place};
 use crate::model::{LabName, Model, NodeName};
 use crate::plan::{self, Plan};
 
@@ -29,11 +29,13 @@ impl Labs<'_> {
     /// As [`super::Site::plan`].
     pub fn plan_with(&mut self, model: &Model, options: &PlanOptions) -> Result<Plan, LabError> {
         words::refuse_wrong_files(self.backend.check(model))?;
-        let mut known = self.recorded(&model.lab)?;
+        let (read, intents, is_of) = self.records.compared(&model.lab, model)?;
+        let mut known = self.recorded(&model.lab, read, intents);
         let mut numbering = self.numbering(model, &known)?;
-        let whole = Arc::new(self.backend.graph(model, &mut numbering)?);
-        let is_the_same = known.record.as_ref().is_some_and(|record| record.is_of(model, &numbering));
-        self.recognize(&mut known, Some(whole.clone()), is_the_same)?;
+        let (whole, was) = self.graphs(model, &mut numbering, known.record.as_ref().filter(|_| !is_of))?;
+        let is_the_same = is_of && known.record.as_ref().is_some_and(|record| record.numbering == numbering);
+        let applied = was.or_else(|| is_the_same.then(|| whole.clone()));
+        self.recognize(&mut known, Some(whole.clone()), applied)?;
         known.strict = options.strict;
         if known.record.is_none() {
             self.refuse_taken_names(&model.lab, &known, &whole.in_order().collect::<Vec<_>>())?;
@@ -75,6 +77,19 @@ impl Labs<'_> {
             }));
         }
         Ok(plan)
+    }
+
+    /// What a lab is to consist of, and what it consists of by a record of something else.
+    fn graphs(
+        &self,
+        model: &Model,
+        numbering: &mut Numbering,
+        record: Option<&Record>,
+    ) -> Result<(Arc<Graph>, Option<Arc<Graph>>), LabError> {
+        let Some(record) = record else { return Ok((Arc::new(self.backend.graph(model, numbering)?), None)) };
+        let before = (&record.model, &record.numbering);
+        let (wanted, before) = two_graphs(self.backend.builder(), (model, numbering), before)?;
+        Ok((Arc::new(wanted), Some(Arc::new(before))))
     }
 
     /// Nothing is begun where somebody else has names that the lab needs: all of them are told together.

@@ -7,10 +7,10 @@ use std::time::Duration;
 use cellblock::abi::Errno;
 use cellblock::diagnostic::Diagnostic;
 use cellblock::engine::{
-    Backend, Capabilities, Echo, EchoResult, Ending, Engine, EngineError, Exit, NotRun, Running, StepResult, Stream,
-    Until,
+    Backend, Capabilities, Echo, EchoResult, Ending, Engine, EngineError, Exit, GraphBuilder, NotRun, Running,
+    StepResult, Stream, Until,
 };
-use cellblock::graph::{Graph, GraphError, Numbering, Place, Sysctl};
+use cellblock::graph::{Place, Sysctl};
 use cellblock::model::{LabName, Model, System};
 use cellblock::plan::{Observed, Plan, Scope, Step};
 
@@ -57,8 +57,8 @@ impl Backend for Failing<'_> {
         self.inner.check(model)
     }
 
-    fn graph(&self, model: &Model, numbering: &mut Numbering) -> Result<Graph, GraphError> {
-        self.inner.graph(model, numbering)
+    fn builder(&self) -> GraphBuilder {
+        self.inner.builder()
     }
 
     fn engine<'e>(&'e mut self, lab: &LabName, token: &str) -> Box<dyn Engine + 'e> {

@@ -4,8 +4,7 @@ use super::doors::Doors;
 use super::jail::tokens;
 use super::{FreeBsd, RouteMeans, check, survey};
 use crate::diagnostic::Diagnostic;
-use crate::engine::{Backend, Engine, EngineError, Fact};
-use crate::graph::{Graph, GraphError, Numbering};
+use crate::engine::{Backend, Engine, EngineError, Fact, GraphBuilder};
 use crate::model::{LabName, Model, System};
 
 /// How the engine is to go about its work.
@@ -47,8 +46,8 @@ impl<D: Doors + std::fmt::Debug> Backend for Machine<D> {
         check(model)
     }
 
-    fn graph(&self, model: &Model, numbering: &mut Numbering) -> Result<Graph, GraphError> {
-        crate::graph::build(model, numbering)
+    fn builder(&self) -> GraphBuilder {
+        crate::graph::build
     }
 
     fn labs(&mut self) -> Result<Vec<(LabName, String)>, EngineError> {

@@ -76,11 +76,11 @@ use self::features::Feature;
 use self::indexes::Indexes;
 use self::kernel::{Kernel, Knob};
 use super::{
-    Backend, Capabilities, Echo, EchoResult, Ending, Engine, EngineError, Exit, Fact, Kept, NotRun, Running, Settling,
-    StepResult, Stream, Until,
+    Backend, Capabilities, Echo, EchoResult, Ending, Engine, EngineError, Exit, Fact, GraphBuilder, Kept, NotRun,
+    Running, Settling, StepResult, Stream, Until,
 };
 use crate::diagnostic::Diagnostic;
-use crate::graph::{Graph, GraphError, Name, Numbering, Object, Place, Sysctl};
+use crate::graph::{Name, Object, Place, Sysctl};
 use crate::model::{LabName, Model, System};
 use crate::plan::{LinuxStep, Observed, Plan, Scope, Step};
 
@@ -118,8 +118,8 @@ impl<K: Kernel> Backend for Machine<K> {
         check(model, &mut |feature| self.kernel.feature(feature))
     }
 
-    fn graph(&self, model: &Model, numbering: &mut Numbering) -> Result<Graph, GraphError> {
-        crate::graph::linux::build(model, numbering)
+    fn builder(&self) -> GraphBuilder {
+        |model, numbering| crate::graph::linux::build(model, numbering)
     }
 
     fn settling(&mut self, lab: &LabName) -> Result<Option<Box<dyn Settling>>, EngineError> {
