@@ -41,7 +41,7 @@ pub struct Global {
     /// Give up waiting for the kernel after this time, such as 30s
     #[arg(long, value_name = "TIME", global = true, env = "CELLBLOCK_TIMEOUT", hide_env_values = true)]
     pub timeout: Option<String>,
-    /// Steps that may run at one time; as many as the engine finds worth it if not said
+    /// Steps that may run at one time, where the engine can do that; one if not said
     #[arg(long, value_name = "N", global = true, env = "CELLBLOCK_JOBS", hide_env_values = true)]
     pub jobs: Option<std::num::NonZeroUsize>,
     /// How to write the result [env: CELLBLOCK_FORMAT, where the verb has that format]

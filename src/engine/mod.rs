@@ -199,11 +199,6 @@ pub trait Engine {
     /// As many results as steps.
     fn perform(&mut self, place: &Place, steps: &[&Step]) -> Vec<StepResult>;
 
-    /// How many steps are worth to be done at one time, unless somebody says.
-    fn usual_jobs(&mut self) -> NonZeroUsize {
-        NonZeroUsize::MIN
-    }
-
     /// The same for many places, up to `jobs` steps at one time; `None` from an engine that does not gain by it, which is then asked
     /// place by place. Results in the order of the places, whatever was done first: as many as steps. Steps of one place that are not
     /// of the kind that [`Step::is_independent`] names keep their order.

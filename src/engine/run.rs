@@ -49,7 +49,7 @@ pub struct Bounds {
     pub deadline: Option<Duration>,
     /// Who may want it to end.
     pub stop: Stop,
-    /// How many steps may be done at one time, where the engine can do that; else as many as it finds worth it.
+    /// How many steps may be done at one time, where the engine can do that; else one.
     pub jobs: Option<NonZeroUsize>,
 }
 
@@ -107,8 +107,7 @@ fn perform_stage<'s>(
     if let Some(reason) = bounds.reason(engine, lab) {
         return Some(reason);
     }
-    let jobs = bounds.jobs.unwrap_or_else(|| engine.usual_jobs());
-    if jobs.get() > 1
+    if let Some(jobs) = bounds.jobs.filter(|jobs| jobs.get() > 1)
         && let Some(results) = engine.perform_all(lanes, jobs)
     {
         // The order of the plan decides which failure is told, not who was first.

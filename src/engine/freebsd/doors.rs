@@ -272,11 +272,6 @@ pub trait HostDoor {
     /// Whether a module of that name is in the kernel.
     fn has_module(&mut self, name: &str) -> bool;
 
-    /// How many things it is worth to have done at one time.
-    fn processors(&mut self) -> NonZeroUsize {
-        NonZeroUsize::MIN
-    }
-
     /// How many descriptors our process may have.
     fn descriptors(&mut self) -> usize {
         usize::MAX

@@ -243,10 +243,6 @@ impl<D: HostDoor> HostDoor for FaultyDoors<D> {
         self.inner.has_module(name)
     }
 
-    fn processors(&mut self) -> NonZeroUsize {
-        self.inner.processors()
-    }
-
     fn descriptors(&mut self) -> usize {
         self.inner.descriptors()
     }

@@ -269,11 +269,7 @@ impl<D: Doors> Engine for FreeBsd<'_, D> {
         self.names_taken(new)
     }
 
-    fn usual_jobs(&mut self) -> NonZeroUsize {
-        self.doors.processors()
-    }
-
-    /// Jails that do not need each other are made side by side; whoever makes something else is asked place by place.
+    /// Jails that do not need each other are made side by side, for whoever asks: kernels up to 15.1 make them under one lock.
     fn perform_all(&mut self, lanes: &[Lane<'_>], jobs: NonZeroUsize) -> Option<Vec<Vec<StepResult>>> {
         let [lane] = lanes else { return None };
         let are_some = lane.steps.windows(2).any(|pair| jails(pair).len() == 2);

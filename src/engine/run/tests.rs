@@ -168,6 +168,14 @@ fn many_places_at_a_time_come_to_the_same_as_one_by_one() {
 }
 
 #[test]
+fn nothing_is_done_beside_another_unless_somebody_asks_for_it() {
+    let plan = plan(20);
+    let mut engine = Names { parallel: true, ..Names::default() };
+    run(&mut engine, &plan, &Bounds::default(), &mut |_| {}).unwrap();
+    assert_eq!(engine.most.load(Ordering::SeqCst), 0, "many places at a time");
+}
+
+#[test]
 fn of_many_failures_at_a_time_the_first_of_the_plan_is_told_and_all_is_undone() {
     let plan = plan(20);
     let tell = |jobs| {

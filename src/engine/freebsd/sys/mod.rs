@@ -40,9 +40,6 @@ use crate::engine::{Backend, Fact};
 /// Whoever waits as long as that waits for something that no tick brings sooner.
 const LONG: Duration = Duration::from_millis(500);
 
-/// Things that are done at one time unless somebody wants more: the kernel has its locks.
-const MOST_JOBS: NonZeroUsize = NonZeroUsize::new(8).expect("8 is not 0");
-
 /// The kernel of this system.
 ///
 /// # Errors
@@ -326,10 +323,6 @@ impl HostDoor for KernelDoors {
 
     fn has_module(&mut self, name: &str) -> bool {
         kernel::has_module(name)
-    }
-
-    fn processors(&mut self) -> NonZeroUsize {
-        std::thread::available_parallelism().map_or(NonZeroUsize::MIN, |found| found.min(MOST_JOBS))
     }
 
     fn descriptors(&mut self) -> usize {
