@@ -12,7 +12,7 @@ use cellblock::abi::Errno;
 use cellblock::engine::Records;
 use cellblock::engine::freebsd::doors::Doors;
 use cellblock::engine::freebsd::faults::{Fault, FaultyDoors};
-use cellblock::engine::freebsd::{Machine, Settings};
+use cellblock::engine::freebsd::{Machine, RouteMeans, Settings};
 use cellblock::lab::{ApplyOptions, LabError, LabErrorKind, Labs, Stop};
 use cellblock::model::Model;
 use cellblock::sim::{Kernel, SimDoors};
@@ -69,12 +69,11 @@ fn labs<'d>(machine: &'d mut Machine<impl Doors + Debug>, records: &'d Records) 
 
 /// The kernel after our process is gone: what it had open is closed.
 fn after_death(machine: Machine<SimDoors>) -> Machine<SimDoors> {
-    over(SimDoors::new(machine.doors.into_kernel()))
+    over(SimDoors::new(machine.doors.into_kernel()), machine.settings)
 }
 
-/// An engine over doors, which may load modules.
-fn over<D>(doors: D) -> Machine<D> {
-    Machine { doors, settings: Settings { load_modules: true, ..Settings::default() } }
+fn over<D>(doors: D, settings: Settings) -> Machine<D> {
+    Machine { doors, settings }
 }
 
 /// The command with a fault at one call.
@@ -84,17 +83,18 @@ fn faulty(
     fault: Fault,
     command: impl FnOnce(&mut Machine<FaultyDoors<SimDoors>>) -> Result<(), LabError>,
 ) -> (Machine<SimDoors>, Result<(), LabError>) {
-    let mut faulty = over(FaultyDoors::new(machine.doors, Some((call, fault))));
+    let mut faulty = over(FaultyDoors::new(machine.doors, Some((call, fault))), machine.settings);
     let outcome = command(&mut faulty);
-    (over(faulty.doors.into_inner()), outcome)
+    (over(faulty.doors.into_inner(), machine.settings), outcome)
 }
 
 const REFUSED: Fault = Fault::Refuse(Errno::EIO);
 
-fn fresh() -> (Machine<SimDoors>, tempfile::TempDir, Records) {
+/// An engine that may load modules, over a kernel that was just booted, and where its records are.
+fn fresh(means: RouteMeans) -> (Machine<SimDoors>, tempfile::TempDir, Records) {
     let dir = tempfile::tempdir().unwrap();
     let records = Records::new(dir.path());
-    (over(SimDoors::new(Kernel::boot(1))), dir, records)
+    (over(SimDoors::new(Kernel::boot(1)), Settings { means, load_modules: true }), dir, records)
 }
 
 /// How many calls the command makes when nothing goes wrong.
@@ -102,7 +102,7 @@ fn calls(
     machine: Machine<SimDoors>,
     command: impl FnOnce(&mut Machine<FaultyDoors<SimDoors>>) -> Result<(), LabError>,
 ) -> u64 {
-    let mut faulty = over(FaultyDoors::new(machine.doors, None));
+    let mut faulty = over(FaultyDoors::new(machine.doors, None), machine.settings);
     command(&mut faulty).unwrap_or_else(|error| panic!("{error:#?}"));
     faulty.doors.calls()
 }
@@ -113,7 +113,7 @@ fn inject_an_interrupt_at_every_look_at_what_the_user_wants() {
     for asked in [1, 2] {
         let mut points = 0;
         loop {
-            let (mut machine, _dir, records) = fresh();
+            let (mut machine, _dir, records) = fresh(RouteMeans::Netlink);
             let before = picture(&mut machine.doors);
             let looks = AtomicUsize::new(0);
             let stop = Stop::by(move || if looks.fetch_add(1, Ordering::Relaxed) >= points { asked } else { 0 });
@@ -139,20 +139,25 @@ fn inject_an_interrupt_at_every_look_at_what_the_user_wants() {
 
 #[test]
 fn an_error_at_any_call_of_up() {
-    error_at_any_call_of_up(MIXED);
+    error_at_any_call_of_up(MIXED, RouteMeans::Netlink);
+}
+
+#[test]
+fn an_error_at_any_call_of_up_without_netlink() {
+    error_at_any_call_of_up(MIXED, RouteMeans::Rtsock);
 }
 
 #[test]
 fn an_error_at_any_call_of_up_with_roots_and_limits() {
-    error_at_any_call_of_up(LIVING);
+    error_at_any_call_of_up(LIVING, RouteMeans::Netlink);
 }
 
-fn error_at_any_call_of_up(lab: &str) {
+fn error_at_any_call_of_up(lab: &str, means: RouteMeans) {
     let model = model(lab);
-    let (machine, _dir, records) = fresh();
+    let (machine, _dir, records) = fresh(means);
     let all = calls(machine, |machine| up(machine, &records, &model));
     for call in 1..=all {
-        let (mut machine, _dir, records) = fresh();
+        let (mut machine, _dir, records) = fresh(means);
         let before = picture(&mut machine.doors);
         let (mut machine, outcome) = faulty(machine, call, REFUSED, |machine| up(machine, &records, &model));
         match outcome {
@@ -166,21 +171,26 @@ fn error_at_any_call_of_up(lab: &str) {
 
 #[test]
 fn death_at_any_call_of_up() {
-    dies_at_any_call_of_up(MIXED);
+    dies_at_any_call_of_up(MIXED, RouteMeans::Netlink);
+}
+
+#[test]
+fn death_at_any_call_of_up_without_netlink() {
+    dies_at_any_call_of_up(MIXED, RouteMeans::Rtsock);
 }
 
 #[test]
 fn death_at_any_call_of_up_with_roots_and_limits() {
-    dies_at_any_call_of_up(LIVING);
+    dies_at_any_call_of_up(LIVING, RouteMeans::Netlink);
 }
 
-fn dies_at_any_call_of_up(lab: &str) {
+fn dies_at_any_call_of_up(lab: &str, means: RouteMeans) {
     let model = model(lab);
-    let (mut machine, _dir, records) = fresh();
+    let (mut machine, _dir, records) = fresh(means);
     let before = picture(&mut machine.doors);
     let all = calls(machine, |machine| up(machine, &records, &model));
     for call in 1..=all {
-        let (machine, _dir, records) = fresh();
+        let (machine, _dir, records) = fresh(means);
         let (machine, outcome) = faulty(machine, call, Fault::Die, |machine| up(machine, &records, &model));
         assert!(outcome.is_err(), "call {call}");
         let mut machine = after_death(machine);
@@ -199,22 +209,27 @@ fn dies_at_any_call_of_up(lab: &str) {
 
 #[test]
 fn an_error_or_death_at_any_call_of_down() {
-    error_or_death_at_any_call_of_down(MIXED);
+    error_or_death_at_any_call_of_down(MIXED, RouteMeans::Netlink);
+}
+
+#[test]
+fn an_error_or_death_at_any_call_of_down_without_netlink() {
+    error_or_death_at_any_call_of_down(MIXED, RouteMeans::Rtsock);
 }
 
 #[test]
 fn an_error_or_death_at_any_call_of_down_with_roots_and_limits() {
-    error_or_death_at_any_call_of_down(LIVING);
+    error_or_death_at_any_call_of_down(LIVING, RouteMeans::Netlink);
 }
 
-fn error_or_death_at_any_call_of_down(lab: &str) {
+fn error_or_death_at_any_call_of_down(lab: &str, means: RouteMeans) {
     let model = model(lab);
-    let (mut machine, _dir, records) = fresh();
+    let (mut machine, _dir, records) = fresh(means);
     let before = picture(&mut machine.doors);
     up(&mut machine, &records, &model).unwrap();
     let all = calls(machine, |machine| down(machine, &records, &model));
     for (call, fault) in (1..=all).flat_map(|call| [(call, REFUSED), (call, Fault::Die)]) {
-        let (mut machine, _dir, records) = fresh();
+        let (mut machine, _dir, records) = fresh(means);
         up(&mut machine, &records, &model).unwrap();
         let (machine, outcome) = faulty(machine, call, fault, |machine| down(machine, &records, &model));
         let mut machine = after_death(machine);
@@ -228,10 +243,17 @@ fn error_or_death_at_any_call_of_down(lab: &str) {
 
 #[test]
 fn an_error_at_any_call_of_a_change() {
-    error_at_any_call_of_a_change(
-        MIXED,
-        &MIXED.replace("10.0.0.2/16", "10.0.0.3/16").replace(", tc: { delay: 5ms }", "").replace("type: epair, ", ""),
-    );
+    error_at_any_call_of_a_change(MIXED, &changed(), RouteMeans::Netlink);
+}
+
+/// The lab with another address, without a pipe, and an eiface in place of an epair.
+fn changed() -> String {
+    MIXED.replace("10.0.0.2/16", "10.0.0.3/16").replace(", tc: { delay: 5ms }", "").replace("type: epair, ", "")
+}
+
+#[test]
+fn an_error_at_any_call_of_a_change_without_netlink() {
+    error_at_any_call_of_a_change(MIXED, &changed(), RouteMeans::Rtsock);
 }
 
 #[test]
@@ -240,16 +262,17 @@ fn an_error_at_any_call_of_a_change_of_roots_and_limits() {
     error_at_any_call_of_a_change(
         LIVING,
         &changed.replace("cpus: 0-3", "cpus: 1").replace("/jails/own", "/jails/other"),
+        RouteMeans::Netlink,
     );
 }
 
-fn error_at_any_call_of_a_change(before: &str, after: &str) {
+fn error_at_any_call_of_a_change(before: &str, after: &str, means: RouteMeans) {
     let (first, second) = (model(before), model(after));
-    let (mut machine, _dir, records) = fresh();
+    let (mut machine, _dir, records) = fresh(means);
     up(&mut machine, &records, &first).unwrap();
     let all = calls(machine, |machine| up(machine, &records, &second));
     for call in 1..=all {
-        let (mut machine, _dir, records) = fresh();
+        let (mut machine, _dir, records) = fresh(means);
         up(&mut machine, &records, &first).unwrap();
         let (mut machine, outcome) = faulty(machine, call, REFUSED, |machine| up(machine, &records, &second));
         let wanted = if outcome.is_ok() { &second } else { &first };
