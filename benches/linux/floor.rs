@@ -61,7 +61,7 @@ pub fn run(shape: Shape, nodes: u32) -> io::Result<Figures> {
     fs::create_dir(FOLDER)?;
     let host = File::open("/proc/thread-self/ns/net")?;
     let settling = Settling::prepare(&host)?;
-    let began = Instant::now();
+    let (began, before) = (Instant::now(), sys::time_taken_by(0)?);
     let folder = CString::new(FOLDER)?;
     sys::mount(c"floor", &folder, c"tmpfs", 0)?;
     sys::mount(c"none", &folder, c"none", libc::MS_PRIVATE)?;
@@ -73,6 +73,7 @@ pub fn run(shape: Shape, nodes: u32) -> io::Result<Figures> {
         None => ring(&places)?,
     }
     let created = began.elapsed();
+    let worked = Some(sys::time_taken_by(0)?.saturating_sub(before));
     for place in centre.iter().chain(&places) {
         look(place.socket.as_fd())?;
     }
@@ -98,6 +99,7 @@ pub fn run(shape: Shape, nodes: u32) -> io::Result<Figures> {
     settling.wait()?;
     Ok(Figures {
         create: created,
+        worked,
         up: Some(read_back),
         returned,
         settled: Some(began.elapsed()),

@@ -38,5 +38,5 @@ pub fn run(program: &Path, shape: Shape, nodes: u32) -> io::Result<Figures> {
     let (Some(create), Some(returned)) = (value("create"), value("destroy")) else {
         return Err(io::Error::other(format!("it said: {said}")));
     };
-    Ok(Figures { create, up: None, returned, settled: value("settled"), processor: None, frames: None })
+    Ok(Figures { create, worked: None, up: None, returned, settled: value("settled"), processor: None, frames: None })
 }

@@ -28,11 +28,12 @@ pub fn run(shape: Shape, nodes: u32, waits: bool) -> io::Result<Figures> {
     let began = Instant::now();
     let mut up = program().args(["-v", "up", "/run/lab.yaml"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
     let stderr = up.stderr.take().ok_or_else(|| io::Error::other("no pipe"))?;
-    let (mut create, mut said) = (None, String::new());
+    let (mut create, mut worked, mut said) = (None, None, String::new());
     for line in BufReader::new(stderr).lines() {
         let line = line?;
         if line.contains(READING_BACK) {
             create = Some(began.elapsed());
+            worked = sys::time_taken_by(up.id()).ok();
         }
         said.push_str(&line);
         said.push('\n');
@@ -54,7 +55,7 @@ pub fn run(shape: Shape, nodes: u32, waits: bool) -> io::Result<Figures> {
     sys::wait_for_all()?;
     settling.wait()?;
     let settled = if waits { returned } else { began.elapsed() };
-    Ok(Figures { create, up: Some(read_back), returned, settled: Some(settled), processor, frames })
+    Ok(Figures { create, worked, up: Some(read_back), returned, settled: Some(settled), processor, frames })
 }
 
 /// Frames that the switch of a lab has got so far.

@@ -36,6 +36,8 @@ use std::time::Duration;
 struct Figures {
     /// Until everything was made.
     create: Duration,
+    /// The time of processors that it took, where one process does it.
+    worked: Option<Duration>,
     /// Until it was read back as well.
     up: Option<Duration>,
     /// Until the removal returned.

@@ -153,7 +153,15 @@ pub fn scripts(shape: Shape, nodes: u32, batches: bool) -> io::Result<Figures> {
     succeeded(Command::new("sh").arg("/run/down.sh"))?;
     let returned = began.elapsed();
     settling.wait()?;
-    Ok(Figures { create, up: None, returned, settled: Some(began.elapsed()), processor: None, frames: None })
+    Ok(Figures {
+        create,
+        worked: None,
+        up: None,
+        returned,
+        settled: Some(began.elapsed()),
+        processor: None,
+        frames: None,
+    })
 }
 
 /// A program that must succeed: what it wrote.
@@ -180,5 +188,13 @@ pub fn mininet(nodes: u32) -> io::Result<Figures> {
     let (Some(create), Some(returned)) = (seconds.next(), seconds.next()) else {
         return Err(io::Error::other(format!("mininet-star.py said: {said}")));
     };
-    Ok(Figures { create, up: None, returned, settled: Some(returned + after), processor: None, frames: None })
+    Ok(Figures {
+        create,
+        worked: None,
+        up: None,
+        returned,
+        settled: Some(returned + after),
+        processor: None,
+        frames: None,
+    })
 }

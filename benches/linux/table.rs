@@ -33,8 +33,8 @@ pub fn one(who: &str, shape: &str, nodes: &str) -> Result<(), String> {
     let figures = figures.map_err(say)?;
     let number =
         |span: Option<Duration>| span.map_or_else(|| "-".to_owned(), |span| format!("{:.3}", milliseconds(span)));
-    let Figures { create, up, returned, settled, processor, frames } = figures;
-    let times = [Some(create), up, Some(returned), settled, processor].map(number);
+    let Figures { create, worked, up, returned, settled, processor, frames } = figures;
+    let times = [Some(create), up, Some(returned), settled, processor, worked].map(number);
     let frames = frames.map_or_else(|| "-".to_owned(), |frames| frames.to_string());
     println!("{} {frames}", times.join(" "));
     Ok(())
@@ -126,7 +126,7 @@ fn missing(who: &str, independent: &Path) -> Option<String> {
 type Rows = BTreeMap<String, Vec<Row>>;
 
 /// Milliseconds of one run, in the order of [`Figures`], and frames.
-pub type Row = [Option<f64>; 6];
+pub type Row = [Option<f64>; 7];
 
 /// The order is turned around every other round, so that nobody always follows the same.
 fn everybody(options: &Options, shape: Shape, size: u32, independent: &PathBuf) -> Rows {
@@ -156,7 +156,7 @@ fn everybody(options: &Options, shape: Shape, size: u32, independent: &PathBuf) 
 
 fn row(line: &str) -> Option<Row> {
     let words: Vec<&str> = line.split_whitespace().collect();
-    let row: Row = words.try_into().ok().map(|words: [&str; 6]| words.map(|word| word.parse().ok()))?;
+    let row: Row = words.try_into().ok().map(|words: [&str; 7]| words.map(|word| word.parse().ok()))?;
     row[0].map(|_| row)
 }
 
@@ -170,15 +170,30 @@ fn median(rows: &[Row], column: usize) -> Option<f64> {
 pub type Medians = BTreeMap<String, Row>;
 
 fn print(shape: Shape, size: u32, rows: &Rows) -> Medians {
-    let medians: Medians =
-        rows.iter().map(|(who, rows)| (who.clone(), [0, 1, 2, 3, 4, 5].map(|column| median(rows, column)))).collect();
+    let medians: Medians = rows
+        .iter()
+        .map(|(who, rows)| (who.clone(), [0, 1, 2, 3, 4, 5, 6].map(|column| median(rows, column))))
+        .collect();
     let floor = medians.get("floor").copied().unwrap_or_default();
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let load = load.split_whitespace().next().unwrap_or("unknown");
     println!("\n{} of {size}, milliseconds (medians), and how many times the floor; load {load}:", shape.word());
     println!(
-        "{:<12} {:>4} {:>9} {:>19} {:>7} {:>9} {:>7} {:>9} {:>7} {:>9} {:>7} {:>7}",
-        "", "runs", "create", "(least..most)", "", "read back", "", "returned", "(cpu)", "settled", "", "frames"
+        "{:<12} {:>4} {:>9} {:>19} {:>7} {:>9} {:>7} {:>9} {:>7} {:>9} {:>7} {:>9} {:>7} {:>7}",
+        "",
+        "runs",
+        "create",
+        "(least..most)",
+        "",
+        "(cpu)",
+        "",
+        "read back",
+        "",
+        "returned",
+        "(cpu)",
+        "settled",
+        "",
+        "frames"
     );
     for who in EVERYBODY.iter().filter(|who| rows.contains_key(**who)) {
         let (own, runs) = (&medians[*who], &rows[*who]);
@@ -191,18 +206,20 @@ fn print(shape: Shape, size: u32, rows: &Rows) -> Medians {
             _ => String::new(),
         };
         println!(
-            "{who:<12} {:>4} {:>9} {:>19} {:>7} {:>9} {:>7} {:>9} {:>7} {:>9} {:>7} {:>7}",
+            "{who:<12} {:>4} {:>9} {:>19} {:>7} {:>9} {:>7} {:>9} {:>7} {:>9} {:>7} {:>9} {:>7} {:>7}",
             runs.len(),
             text(own[0]),
             format!("({least:.0}..{most:.0})"),
             times(own[0], floor[0]),
+            text(own[5]),
+            times(own[5], floor[5]),
             text(own[1]),
             times(own[1], floor[0]),
             text(own[2]),
             text(own[4]),
             text(own[3]),
             times(own[3], floor[3]),
-            own[5].map_or_else(String::new, |frames| format!("{frames:.0}")),
+            own[6].map_or_else(String::new, |frames| format!("{frames:.0}")),
         );
     }
     medians
