@@ -228,30 +228,6 @@ pub(super) fn is_root() -> bool {
     unsafe { libc::geteuid() == 0 }
 }
 
-/// Raises the limit of descriptors as far as it goes; what it was, for the programs that we start, and what it is now.
-pub(super) fn raise_descriptor_limit() -> Option<(libc::rlimit, libc::rlimit)> {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: the structure is ours and as large as the call expects.
-    if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) } != 0 {
-        return None;
-    }
-    let before = limit;
-    if limit.rlim_cur < limit.rlim_max {
-        limit.rlim_cur = limit.rlim_max;
-        // SAFETY: the structure is ours and only read. A refusal leaves the limit as it was.
-        unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) };
-        // SAFETY: as above.
-        unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
-    }
-    Some((before, limit))
-}
-
-/// Whether so many descriptors can be opened: they are, and closed.
-pub(super) fn have_free_descriptors(number: usize) -> io::Result<()> {
-    let root = std::fs::File::open("/")?;
-    (1..number).map(|_| root.try_clone()).collect::<io::Result<Vec<_>>>().map(drop)
-}
-
 /// clone(2) of a child in namespaces of its own that opens a netlink socket there and ends: it shares our descriptors, so the socket is
 /// ours. Unlike unshare(2) this makes user namespaces for programs with threads, too.
 pub(super) fn clone_for_socket(namespaces: libc::c_int, protocol: libc::c_int) -> io::Result<OwnedFd> {

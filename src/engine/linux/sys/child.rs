@@ -8,6 +8,8 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::ptr;
 
+use rustix::process::{Resource, Rlimit, setrlimit};
+
 use super::action::Action;
 use super::call::{self, check};
 
@@ -158,7 +160,7 @@ pub(super) struct Program<'p> {
     /// Its environment, with a null pointer at the end.
     pub(super) environment: &'p [*const libc::c_char],
     /// The limit of descriptors that it is to have.
-    pub(super) limit: Option<libc::rlimit>,
+    pub(super) limit: Rlimit,
     /// What its streams are, or its terminal for all three.
     pub(super) streams: Streams,
     /// Where it is told what went wrong.
@@ -191,10 +193,8 @@ pub(super) fn become_program(program: &Program<'_>) -> ! {
         Ok(report) => report,
         Err(error) => end(program.report, Report::Entry(call::number(&error)), 127),
     };
-    if let Some(limit) = &program.limit {
-        // SAFETY: the structure is live and only read. A refusal leaves the limit as it was.
-        unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, limit) };
-    }
+    // A refusal leaves the limit as it was.
+    let _ = setrlimit(Resource::Nofile, program.limit);
     // SAFETY: a default action is no code of ours. Rust programs ignore SIGPIPE, and that would be inherited.
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
     let mut refusal = libc::ENOENT;

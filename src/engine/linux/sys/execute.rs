@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, WaitStatus, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Rlimit, WaitStatus, pidfd_open};
 
 use super::super::errno::refused;
 use super::child::{self, Pointers, REPORT, Report, Streams};
@@ -32,7 +32,7 @@ pub(super) struct Where<'w> {
     /// The files `cgroup.procs` of its groups.
     pub(super) groups: &'w [OwnedFd],
     /// The limit of descriptors that programs are to have.
-    pub(super) limit: Option<libc::rlimit>,
+    pub(super) limit: Rlimit,
 }
 
 /// Starts a program on pipes.

@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
-use super::{Namespaces, call, folder, inside, netlink_socket, no, open_namespace};
+use super::{Namespaces, call, descriptors, folder, inside, netlink_socket, no, open_namespace};
 use crate::engine::EngineError;
 use crate::graph::Place;
 use crate::model::LabName;
@@ -48,6 +48,10 @@ impl Namespaces {
     pub(super) fn open_all(&mut self, lab: &LabName, places: &[&Place]) {
         let missing = |place: &&&Place| !self.held.contains_key(&(lab.clone(), (**place).clone()));
         let missing: Vec<&Place> = places.iter().filter(missing).copied().collect();
+        if missing.is_empty() {
+            return;
+        }
+        descriptors::make_room(self.held.len() + missing.len());
         let opened = inside::alone(|| {
             let open = |place: &Place| {
                 let namespace = open_namespace(lab, place).ok()?;

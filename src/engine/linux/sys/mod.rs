@@ -5,6 +5,7 @@ mod call;
 mod child;
 mod copies;
 mod counted;
+mod descriptors;
 mod execute;
 mod features;
 mod folder;
@@ -29,7 +30,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rustix::process::Signal;
+use rustix::process::{Rlimit, Signal};
 
 use self::features::Features;
 use self::held::Held;
@@ -59,12 +60,11 @@ pub fn open(state_dir: &Path) -> Result<Box<dyn Backend>, Unusable> {
 /// What keeps labs from being made here.
 pub fn kernel(state_dir: &Path) -> Result<impl Kernel + use<>, Unusable> {
     let (way, scratch) = way::try_it()?;
-    let limits = call::raise_descriptor_limit();
-    call::have_free_descriptors(LEAST_FREE).map_err(|error| {
-        let message = format!("it needs {LEAST_FREE} more descriptors than are open ({error})");
+    let (limit, room) = descriptors::raise_limit();
+    descriptors::are_free(descriptors::LEAST_FREE).map_err(|error| {
+        let message = format!("it needs {} more descriptors than are open ({error})", descriptors::LEAST_FREE);
         Unusable::new(Lack::Configuration, &message, Some("`ulimit -n` raises the limit"))
     })?;
-    let now = limits.map_or(LEAST_LIMIT, |(_, now)| usize::try_from(now.rlim_cur).unwrap_or(usize::MAX));
     Ok(Namespaces {
         way,
         state_dir: state_dir.to_owned(),
@@ -73,13 +73,13 @@ pub fn kernel(state_dir: &Path) -> Result<impl Kernel + use<>, Unusable> {
         held: BTreeMap::new(),
         seen: None,
         boot: None,
-        room: now.saturating_sub(SPARE) / 2,
+        room,
         echoes: Vec::new(),
         is_awaited: false,
         left: Vec::new(),
         began: Instant::now(),
         features: scratch.map_or_else(Features::default, Features::within),
-        limit: limits.map(|(before, _)| before),
+        limit,
     })
 }
 
@@ -97,16 +97,6 @@ pub fn survey() -> Vec<Fact> {
 pub fn ask(feature: Feature) -> Answer {
     Features::default().ask(feature)
 }
-
-/// Descriptors that a process has where nobody can say how many.
-const LEAST_LIMIT: usize = 256;
-
-/// Descriptors that must be free before anything is done. A step that fails is undone and looked at again, which takes some: with fewer
-/// than that it could neither.
-const LEAST_FREE: usize = 16;
-
-/// Descriptors that are left for everything but the two of each namespace that is held.
-const SPARE: usize = 64;
 
 /// The kernel, with what is open of it.
 #[derive(Debug)]
@@ -132,7 +122,7 @@ struct Namespaces {
     began: Instant,
     features: Features,
     /// The limit of descriptors that programs are to have.
-    limit: Option<libc::rlimit>,
+    limit: Rlimit,
 }
 
 impl Namespaces {
@@ -297,8 +287,10 @@ impl Kernel for Namespaces {
             return places.iter().map(|_| Err(no(folder::lab(lab).display(), "mount", &error))).collect();
         }
         let mut results = Vec::with_capacity(places.len());
-        for places in places.chunks((self.room / 2).max(1)) {
+        let at_once = (self.room / 2).max(1);
+        for places in places.chunks(at_once) {
             self.make_room();
+            descriptors::make_room(self.held.len() + places.len());
             // One thread makes all of them: it is in the last one when it ends.
             let made = inside::alone(|| Ok(places.iter().map(|place| make(lab, place)).collect::<Vec<_>>()));
             match made {
