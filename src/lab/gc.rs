@@ -107,7 +107,7 @@ impl Labs<'_> {
         for kept in self.backend.kept().map_err(words::unreadable)? {
             if !ours.contains(&(kept.lab.clone(), kept.token.clone())) {
                 let why = format!(
-                    "processes of yours keep it, and see a file system that bears `cellblock:{}`, which only we mount; no record in \
+                    "processes of yours keep it; what they see or have open bears `cellblock:{}`, which only we write; no record in \
                      this state directory knows it",
                     kept.token
                 );

@@ -7,6 +7,7 @@
 #[path = "../common/alone.rs"]
 mod alone;
 mod firewall;
+mod lost;
 mod roots;
 #[path = "../support/mod.rs"]
 mod support;
@@ -39,6 +40,10 @@ fn main() -> ExitCode {
             test("a_stopped_node_ends_politely_and_comes_back", stop_and_start),
             test("what_hides_in_namespaces_of_its_own_ends_too", hidden),
             test("nothing_survives_when_we_are_killed", killed),
+            test("what_runs_in_a_lab_that_was_unmounted_ends_with_down", lost::before_down),
+            test("what_runs_in_a_lab_that_was_unmounted_ends_with_the_next_up", lost::before_up),
+            test("what_runs_in_a_node_that_was_unmounted_ends", lost::one_node),
+            test("gc_finds_what_runs_in_a_lab_of_which_nothing_tells", lost::without_record),
             test("a_terminal_has_job_control_and_a_size", on_a_terminal),
             test("commands_of_the_file_are_run", commands),
             test("limits_and_processors_are_those_of_the_file", limits),
@@ -82,8 +87,11 @@ fn its_own_view() -> Result<(), Failed> {
     let processes = world.sh("a", "cat /proc/1/comm; echo /proc/[0-9]*");
     let (first, there) = processes.split_once('\n').unwrap();
     assert_eq!((first, there.split_whitespace().count()), ("cellblock-init", 2), "{there}");
-    // Nothing of ours is open in it, and nothing of the test.
-    assert_eq!(world.sh("b", "ls /proc/1/fd | tr '\\n' ' '"), "0 1 2 ");
+    // Nothing of ours is open in it, and nothing of the test: only an empty file of no folder that says whose it is.
+    assert_eq!(world.sh("b", "ls /proc/1/fd | tr '\\n' ' '"), "0 1 2 3 ");
+    let mark =
+        world.sh("b", "readlink /proc/1/fd/3; wc -c < /proc/1/fd/3; echo x 2>/dev/null > /proc/1/fd/3 || echo refused");
+    assert!(mark.starts_with("/memfd:cellblock:living:0707") && mark.ends_with(" (deleted)\n0\nrefused\n"), "{mark}");
     // What one program mounts the next one sees, and nobody else.
     let at = world.path("at");
     fs::create_dir(&at)?;

@@ -3,7 +3,7 @@
 
 #![allow(unsafe_code)]
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::ptr;
@@ -12,6 +12,16 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 
 use super::action::Action;
 use super::call::{self, check};
+
+/// What the first process of a node is called.
+pub(super) const FIRST: &CStr = c"cellblock-init";
+
+/// Where it has the file open by which it is known.
+pub(super) const MARK: RawFd = 3;
+
+/// Where it is told to go on, and where it reports, until it goes on.
+const GO: RawFd = 4;
+const TELL: RawFd = 5;
 
 /// Octets of a report: what it is about, and two numbers.
 pub(super) const REPORT: usize = 12;
@@ -82,6 +92,8 @@ pub(super) struct First<'p> {
     pub(super) actions: &'p [Action],
     /// /dev/null.
     pub(super) nothing: BorrowedFd<'p>,
+    /// The file by which it is known.
+    pub(super) mark: BorrowedFd<'p>,
     /// Where it reports.
     pub(super) report: RawFd,
     /// One octet from here lets it go on; its end ends it.
@@ -110,7 +122,7 @@ fn live(first: &First<'_>) -> ! {
     // SAFETY: the name ends with NUL and is only read; dispositions are no code of ours. Children of a process that ignores SIGCHLD
     // need nobody who waits for them.
     unsafe {
-        libc::prctl(libc::PR_SET_NAME, c"cellblock-init".as_ptr());
+        libc::prctl(libc::PR_SET_NAME, FIRST.as_ptr());
         libc::umask(0o022);
         libc::signal(libc::SIGCHLD, libc::SIG_IGN);
         libc::signal(libc::SIGPIPE, libc::SIG_IGN);
@@ -120,26 +132,28 @@ fn live(first: &First<'_>) -> ! {
             end(first.report, Report::Action(at, call::number(&error)), 1);
         }
     }
-    let arranged = high([first.nothing.as_raw_fd(), first.go, first.report]).and_then(|[nothing, go, report]| {
-        for (from, to) in [(nothing, 0), (nothing, 1), (nothing, 2), (go, 3), (report, 4)] {
-            // SAFETY: numbers only; nothing in this process owns what is replaced.
-            check(unsafe { libc::dup2(from, to) })?;
-        }
-        close_from(5);
-        Ok(())
-    });
+    let arranged = high([first.nothing.as_raw_fd(), first.go, first.report, first.mark.as_raw_fd()]).and_then(
+        |[nothing, go, report, mark]| {
+            for (from, to) in [(nothing, 0), (nothing, 1), (nothing, 2), (mark, MARK), (go, GO), (report, TELL)] {
+                // SAFETY: numbers only; nothing in this process owns what is replaced.
+                check(unsafe { libc::dup2(from, to) })?;
+            }
+            close_from(TELL + 1);
+            Ok(())
+        },
+    );
     if let Err(error) = arranged {
         end(first.report, Report::Entry(call::number(&error)), 1);
     }
-    tell(4, Report::Ready);
+    tell(TELL, Report::Ready);
     let mut octet = 0_u8;
     // SAFETY: the octet is ours; _exit(2) runs none of our parent's exit handlers.
     unsafe {
-        if libc::read(3, (&raw mut octet).cast(), 1) != 1 {
+        if libc::read(GO, (&raw mut octet).cast(), 1) != 1 {
             libc::_exit(1);
         }
-        libc::close(3);
-        libc::close(4);
+        libc::close(GO);
+        libc::close(TELL);
         loop {
             libc::pause();
         }
@@ -259,7 +273,7 @@ fn take_places(streams: Streams, report: RawFd) -> io::Result<RawFd> {
 }
 
 /// Moves descriptors out of the way of those that are to be replaced.
-fn high(descriptors: [RawFd; 3]) -> io::Result<[RawFd; 3]> {
+fn high<const MANY: usize>(descriptors: [RawFd; MANY]) -> io::Result<[RawFd; MANY]> {
     let mut moved = descriptors;
     for descriptor in &mut moved {
         // SAFETY: numbers only.

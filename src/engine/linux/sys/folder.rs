@@ -96,6 +96,12 @@ pub(super) fn has_labs() -> bool {
     entries.flatten().any(|entry| fs::metadata(entry.path()).is_ok_and(|about| about.is_dir() && about.dev() != device))
 }
 
+/// Whether something of a lab of that name is here, or was and was not all taken away.
+pub(super) fn was_here(lab: &LabName) -> bool {
+    let name = name(lab, &Place::Lab).unwrap_or_default();
+    self::lab(lab).exists() || fs::symlink_metadata(name).is_ok()
+}
+
 /// What is mounted on the lab's directory: the token, or what somebody else mounted there.
 pub(super) fn mounted(lab: &LabName) -> io::Result<Option<Result<String, String>>> {
     let source = source_of(&self::lab(lab))?;

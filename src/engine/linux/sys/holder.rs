@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use std::{env, thread};
 
-use super::{call, folder};
+use super::{call, folder, strays};
 use crate::model::LabName;
 
 /// The directory of the files about holders, in the state directory.
@@ -188,7 +188,8 @@ impl Holder {
             // Opened before it is looked at: afterwards the number cannot become another's.
             let Ok(stray) = call::open_process(process) else { continue };
             let table = fs::read_to_string(format!("/proc/{process}/mountinfo"));
-            if table.is_ok_and(|table| folder::bears(&table, &self.token)) {
+            let sees = table.is_ok_and(|table| folder::bears(&table, &self.token));
+            if sees || strays::lab_of(process).is_some_and(|(_, token)| token == self.token) {
                 kill(stray.as_fd())?;
             }
         }

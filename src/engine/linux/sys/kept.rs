@@ -1,5 +1,5 @@
 //! Labs without privilege that are found without any file of ours: their processes see the file system of the lab, whose source bears
-//! the token, and nobody else can mount that where they are.
+//! the token, and nobody else can mount that where they are; where it was unmounted the first processes of nodes are still known.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,7 +9,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::holder::{self, Holder};
-use super::{call, folder, processes};
+use super::{call, folder, processes, strays};
 use crate::engine::Kept;
 use crate::model::LabName;
 
@@ -74,7 +74,8 @@ fn look(user: u32) -> io::Result<Vec<(LabName, String, Seen)>> {
         // Opened before it is looked at: afterwards the number cannot become another's.
         let Ok(process) = call::open_process(number) else { continue };
         let Ok(table) = fs::read_to_string(format!("/proc/{number}/mountinfo")) else { continue };
-        let lab = folder::labs_of(&table).into_iter().find(|(_, token)| !folder::bears(&own, token));
+        let sees = folder::labs_of(&table).into_iter().find(|(_, token)| !folder::bears(&own, token));
+        let lab = sees.or_else(|| strays::lab_of(number));
         let (Some((lab, token)), Ok((command, started))) = (lab, processes::name(number)) else { continue };
         found.push((lab, token, Seen { process, number, started, command }));
     }

@@ -20,6 +20,7 @@ mod root;
 mod rootless;
 mod rules;
 mod settle;
+mod strays;
 mod way;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -248,13 +249,16 @@ impl Kernel for Namespaces {
 
     fn kept(&mut self) -> Result<Vec<Kept>, EngineError> {
         if self.way == Way::Direct {
-            return Ok(Vec::new());
+            return strays::kept().map_err(|error| no("/proc", "read", &error));
         }
         let boot = self.boot_identity();
         kept::list(&self.state_dir, self.user, &boot).map_err(|error| no("/proc", "read", &error))
     }
 
     fn end_kept(&mut self, lab: &LabName, token: &str) -> Result<(), EngineError> {
+        if self.way == Way::Direct {
+            return strays::end(lab, token).map_err(|error| no(lab, "kill", &error));
+        }
         let boot = self.boot_identity();
         kept::end(&self.state_dir, self.user, &boot, lab, token).map_err(|error| no(lab, "kill", &error))
     }
@@ -280,11 +284,15 @@ impl Kernel for Namespaces {
         {
             return places.iter().map(|_| Err(error.clone())).collect();
         }
-        if places.contains(&&Place::Lab)
-            && !matches!(self.token(lab), Ok(Some(_)))
-            && let Err(error) = folder::begin(lab, token)
-        {
-            return places.iter().map(|_| Err(no(folder::lab(lab).display(), "mount", &error))).collect();
+        if places.contains(&&Place::Lab) && !matches!(self.token(lab), Ok(Some(_))) {
+            // Where the directory is not new, another file system was on it.
+            let ended = if folder::was_here(lab) { strays::end(lab, token) } else { Ok(()) };
+            if let Err(error) = ended.and_then(|()| folder::begin(lab, token)) {
+                return places.iter().map(|_| Err(no(folder::lab(lab).display(), "mount", &error))).collect();
+            }
+        }
+        if let Err(error) = end_keepers(lab, places) {
+            return places.iter().map(|_| Err(error.clone())).collect();
         }
         let mut results = Vec::with_capacity(places.len());
         let at_once = (self.room / 2).max(1);
@@ -347,6 +355,7 @@ impl Kernel for Namespaces {
         self.seen = None;
         self.left.clear();
         self.leave(lab)?;
+        strays::end(lab, token).map_err(|error| no(lab, "kill", &error))?;
         if matches!(self.way, Way::Direct) {
             folder::sweep(lab, token).map_err(|error| no(folder::lab(lab).display(), "rmdir", &error))?;
         }
@@ -579,6 +588,14 @@ fn set_knob(kernel: &Namespaces, lab: &LabName, place: &Place, knob: &Knob) -> R
     let running = running.map_err(|error| no("/proc", "read", &error))?;
     let numbers: Vec<i32> = running.iter().map(|process| process.process).collect();
     groups::set(lab, place, &home, knob, &numbers).map_err(|error| no(object(), "write", &error))
+}
+
+/// Ends first processes of nodes whose namespaces went behind our back: in their place there are to be new ones.
+fn end_keepers(lab: &LabName, places: &[&Place]) -> Result<(), EngineError> {
+    if !node::had_keepers(lab) {
+        return Ok(());
+    }
+    places.iter().try_for_each(|place| node::end(lab, place).map_err(|error| no(place, "kill", &error)))
 }
 
 fn lock(lab: &LabName) -> Result<Option<folder::Locked>, EngineError> {

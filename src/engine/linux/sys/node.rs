@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::action::Action;
 use super::child::{self, First, REPORT, Report};
-use super::{folder, processes};
+use super::{folder, processes, strays};
 use crate::graph::Place;
 use crate::model::LabName;
 
@@ -75,6 +75,14 @@ pub(super) fn had_keepers(lab: &LabName) -> bool {
     records(lab).exists()
 }
 
+/// Ends the first process of a node, and with it all that runs beneath it.
+pub(super) fn end(lab: &LabName, place: &Place) -> io::Result<()> {
+    if let Some(keeper) = keeper(lab, place)? {
+        processes::end(keeper)?;
+    }
+    forget(lab, place)
+}
+
 /// Takes the record of a first process that is gone away.
 pub(super) fn forget(lab: &LabName, place: &Place) -> io::Result<()> {
     match record(lab, place).map(fs::remove_file) {
@@ -134,6 +142,9 @@ fn start(
         let object = format!("the first process of {place}");
         move |error| Failure { call, object, error }
     };
+    let token = folder::mounted(lab).map_err(failed("read"))?.and_then(Result::ok);
+    let token = token.ok_or_else(|| failed("open")(io::ErrorKind::NotFound.into()))?;
+    let mark = strays::mark(lab, &token).map_err(failed("memfd_create"))?;
     let nothing = File::open("/dev/null").map_err(failed("open"))?;
     let (mut report, child_report) = pipe().map_err(failed("pipe"))?;
     let (child_go, mut go) = pipe().map_err(failed("pipe"))?;
@@ -143,6 +154,7 @@ fn start(
         groups: &groups,
         actions,
         nothing: nothing.as_fd(),
+        mark: mark.as_fd(),
         report: child_report.as_raw_fd(),
         go: child_go.as_raw_fd(),
     };

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::thread;
 use std::time::Duration;
 
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, WaitStatus, pidfd_open, pidfd_send_signal, waitpid};
 
+use super::holder;
 use super::node::Keeper;
 use crate::engine::linux::kernel::Process;
 use crate::graph::Place;
@@ -148,17 +150,28 @@ pub(super) fn is_anybody_elsewhere(processes: &[(i32, u64)]) -> io::Result<bool>
 /// Every process but ourselves, and the kernel's number of the network namespace it is in.
 pub(super) fn everybody() -> io::Result<Vec<(i32, u64)>> {
     let own = i32::try_from(std::process::id()).unwrap_or(0);
+    let network = |process: i32| Some((process, fs::metadata(format!("/proc/{process}/ns/net")).ok()?.ino()));
+    Ok(numbers()?.into_iter().filter(|process| *process != own).filter_map(network).collect())
+}
+
+/// The number of every process.
+pub(super) fn numbers() -> io::Result<Vec<i32>> {
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc")? {
-        let name = entry?.file_name();
-        let Some(process) = name.to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
-        if process == own {
-            continue;
-        }
-        let about = fs::metadata(format!("/proc/{process}/ns/net"));
-        found.extend(about.ok().map(|about| (process, about.ino())));
+        found.extend(entry?.file_name().to_str().and_then(|name| name.parse::<i32>().ok()));
     }
     Ok(found)
+}
+
+/// Kills the first process of a node, and waits until it has ended.
+pub(super) fn end(keeper: Keeper) -> io::Result<()> {
+    let Some(pid) = Pid::from_raw(keeper.process) else { return Ok(()) };
+    let descriptor = match pidfd_open(pid, PidfdFlags::empty()) {
+        Err(rustix::io::Errno::SRCH) => return Ok(()),
+        other => other?,
+    };
+    // Opened before it is looked at: afterwards the number cannot become another's.
+    if is_alive(keeper.process, keeper.started) { holder::kill(descriptor.as_fd()) } else { Ok(()) }
 }
 
 /// Sends a signal to that very process: a number may be somebody else's by now. One that is gone needs none.

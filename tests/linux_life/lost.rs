@@ -1,0 +1,104 @@
+//! Somebody takes a lab, or a node of it, out of everybody's sight while programs run there: what is left of it are processes.
+
+use std::collections::BTreeSet;
+use std::process::{Child, Command};
+
+use cellblock::lab::StrayKind;
+use libtest_mimic::Failed;
+
+use crate::world::{World, lab, name, residue, wait_for, with_argument};
+
+/// What runs in the lab: beneath first processes, and in a network stack alone.
+const WORDS: [&str; 3] = ["77011", "77012", "77013"];
+
+/// A lab in which something runs.
+fn busy() -> (World, Child) {
+    let mut world = World::new();
+    world.up(&lab(""));
+    world.sh("a", "setsid sleep 77011 >/dev/null 2>&1 &");
+    world.sh("c", "setsid sleep 77012 >/dev/null 2>&1 &");
+    let outside = Command::new("nsenter").args(["--net=/run/netns/living.a", "sleep", "77013"]).spawn().unwrap();
+    wait_for("all of them", || WORDS.iter().all(|word| with_argument(word).len() == 1));
+    (world, outside)
+}
+
+fn unmount(at: &str) {
+    assert!(Command::new("umount").args(["-l", at]).status().unwrap().success(), "{at}");
+}
+
+#[track_caller]
+fn nothing_runs(mut outside: Child) {
+    assert!(!outside.wait().unwrap().success());
+    for word in WORDS {
+        assert_eq!(with_argument(word), BTreeSet::new(), "{word}");
+    }
+}
+
+/// `down` ends what runs in a lab whose file system was unmounted.
+pub fn before_down() -> Result<(), Failed> {
+    let (mut world, outside) = busy();
+    unmount("/run/cellblock/living");
+    world.down();
+    nothing_runs(outside);
+    Ok(())
+}
+
+/// `up` makes the lab anew, and ends what runs in the one that was there.
+pub fn before_up() -> Result<(), Failed> {
+    let (mut world, outside) = busy();
+    unmount("/run/cellblock/living");
+    world.up(&lab(""));
+    nothing_runs(outside);
+    assert_eq!(world.sh("a", "cat /proc/1/comm"), "cellblock-init\n");
+    assert!(world.reaches("a", "10.0.0.2"));
+    world.down();
+    Ok(())
+}
+
+/// The same with one node of it alone.
+pub fn one_node() -> Result<(), Failed> {
+    for repairs in [true, false] {
+        let (mut world, mut outside) = busy();
+        unmount("/run/cellblock/living/ns/a");
+        if repairs {
+            world.up(&lab(""));
+            assert_eq!(with_argument("77011"), BTreeSet::new());
+            assert_eq!(with_argument("77012").len(), 1, "in a node that is there");
+            assert_eq!(world.sh("a", "cat /proc/1/comm"), "cellblock-init\n");
+        }
+        // In a network stack that nobody finds any more; it is the test's own child.
+        outside.kill()?;
+        world.down();
+        nothing_runs(outside);
+    }
+    Ok(())
+}
+
+/// Where the record is gone, too, `gc` finds the processes, and says why they are ours.
+pub fn without_record() -> Result<(), Failed> {
+    let (mut world, outside) = busy();
+    unmount("/run/cellblock/living");
+    std::fs::remove_file(world.path("state/labs/living.lab"))?;
+    world.reopen();
+    // Others' labs may be lost at the same time.
+    let here = |world: &mut World| {
+        let [first] = with_argument("77011").into_iter().collect::<Vec<_>>()[..] else { return None };
+        let strays = world.site().strays().unwrap();
+        let network = std::fs::read_link(format!("/proc/{first}/ns/net")).unwrap();
+        let is_here = |object: &String| {
+            let number = object.split(' ').nth(1).unwrap_or_default();
+            std::fs::read_link(format!("/proc/{number}/ns/net")).is_ok_and(|found| found == network)
+        };
+        strays.into_iter().find(|stray| stray.objects.iter().any(is_here))
+    };
+    let Some(stray) = here(&mut world) else { return Err("it is not found".into()) };
+    assert_eq!((stray.lab.clone(), stray.kind, stray.objects.len()), (name(), StrayKind::Unknown, 2), "{stray:?}");
+    assert!(stray.why.contains("have open bears `cellblock:"), "{stray:?}");
+    world.site().remove_stray(&stray, &mut |_| {})?;
+    nothing_runs(outside);
+    // Names that lead nowhere are left, and taken away with the next lab of that name.
+    world.up(&lab(""));
+    world.down();
+    assert_eq!(residue(), Vec::<String>::new());
+    Ok(())
+}
