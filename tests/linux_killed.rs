@@ -7,6 +7,8 @@
 
 #[path = "common/alone.rs"]
 mod alone;
+#[path = "common/chance.rs"]
+mod chance;
 mod common;
 #[path = "common/machine.rs"]
 mod machine;
@@ -21,13 +23,14 @@ use std::process::{Child, ChildStdout, Command, ExitCode, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use chance::Chance;
 use common::{Said, Sandbox};
 use libtest_mimic::{Failed, Trial};
 use machine::{Machine, assert_same, machine};
 use rustix::fs::OFlags;
 use rustix::process::{Pid, Signal, kill_process};
 
-/// So many commands are killed.
+/// So many commands are killed when nobody says how many.
 const KILLS: usize = 100;
 /// Where the chances begin: the same moments in each run, as far as the machine lets them be.
 const SEED: u64 = 0x000C_E11B_10C4;
@@ -83,31 +86,6 @@ fn main() -> ExitCode {
             Trial::test("the_last_lab_takes_away_what_the_first_one_made", last_of_two),
         ]
     })
-}
-
-/// Chances that come again: splitmix64.
-struct Chance(u64);
-
-impl Chance {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// One of several.
-    fn of<T: Copy>(&mut self, choice: &[T]) -> T {
-        let number = u64::try_from(choice.len()).unwrap();
-        choice[usize::try_from(self.next() % number).unwrap()]
-    }
-
-    /// A part of a time.
-    fn part(&mut self, whole: Duration) -> Duration {
-        let parts = u32::try_from(self.next() % 1024).unwrap();
-        whole * parts / 1024
-    }
 }
 
 /// What the lab is to be.
@@ -224,7 +202,7 @@ fn was_killed(status: ExitStatus) -> bool {
 
 /// A lab comes, is edited and goes, and each time the command is killed; then one command that nobody kills.
 fn killed() -> Result<(), Failed> {
-    let world = World::new();
+    let (world, all) = (World::new(), chance::kills(KILLS));
     let mut chance = Chance(SEED);
     let mut whole = [Duration::ZERO; 3];
     let mut now = Wanted::Nothing;
@@ -236,7 +214,7 @@ fn killed() -> Result<(), Failed> {
     }
     world.is_clean("before the first is killed");
     let (mut kills, mut faster) = ([0; 3], 0);
-    while kills.iter().sum::<usize>() < KILLS {
+    while kills.iter().sum::<usize>() < all {
         let choice: &[Wanted] = match now {
             Wanted::Nothing => &[Wanted::First, Wanted::Second],
             Wanted::First => &[Wanted::Second, Wanted::Nothing],
@@ -272,14 +250,14 @@ fn killed() -> Result<(), Failed> {
             _ => world.holds(then, &moment),
         }
         now = then;
-        assert!(faster < 10 * KILLS, "commands end before they can be killed: {whole:?}");
+        assert!(faster < 10 * all, "commands end before they can be killed: {whole:?}");
     }
     if now != Wanted::Nothing {
         world.run(Wanted::Nothing).expect(0);
     }
     world.is_clean("at the end");
     println!("killed: {kills:?} of {KINDS:?} from seed {SEED:#x}; {faster} were faster");
-    assert!(kills.iter().all(|number| *number >= KILLS / 10), "{kills:?}");
+    assert!(kills.iter().all(|number| *number >= all / 10), "{kills:?}");
     Ok(())
 }
 

@@ -40,6 +40,24 @@ pub(super) fn file(state_dir: &Path, lab: &str) -> PathBuf {
     state_dir.join(HOLDERS).join(lab)
 }
 
+/// What becomes that file once it is whole.
+fn beside(file: &Path) -> PathBuf {
+    file.with_added_extension("new")
+}
+
+/// Takes the file about a holder that is gone away, and what did not become one because who wrote it was killed.
+pub(super) fn forget(file: &Path) -> io::Result<()> {
+    for file in [file, &beside(file)] {
+        match fs::remove_file(file) {
+            Err(error) if [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory].contains(&error.kind()) => {}
+            other => other?,
+        }
+    }
+    // Other labs' files keep it.
+    let _ = fs::remove_dir(file.parent().unwrap_or(file));
+    Ok(())
+}
+
 /// Every file about a holder that says something, with its lab.
 pub(super) fn all(state_dir: &Path) -> io::Result<Vec<(LabName, Holder)>> {
     let entries = match fs::read_dir(state_dir.join(HOLDERS)) {
@@ -92,7 +110,7 @@ impl Holder {
     fn write(&self, file: &Path) -> io::Result<()> {
         let Self { boot, process, started, user, token } = self;
         let text = format!("{MAGIC}\nboot {boot}\npid {process}\nstarted {started}\nuid {user}\ntoken {token}\n");
-        let beside = file.with_extension("new");
+        let beside = beside(file);
         fs::create_dir_all(file.parent().unwrap_or(Path::new("/")))?;
         fs::write(&beside, text)?;
         fs::rename(&beside, file)
@@ -168,13 +186,7 @@ impl Holder {
         if self.boot == boot {
             self.end_strays()?;
         }
-        match fs::remove_file(file) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            other => other?,
-        }
-        // Other labs' files keep it.
-        let _ = fs::remove_dir(file.parent().unwrap_or(file));
-        Ok(())
+        forget(file)
     }
 
     /// Ends processes that see the lab's own file system: they were started in it.

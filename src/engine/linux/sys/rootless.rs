@@ -50,7 +50,9 @@ impl Namespaces {
     /// Ends the process that holds a lab, and what was started in it.
     pub(super) fn leave(&mut self, lab: &LabName) -> Result<(), EngineError> {
         let (file, boot) = (self.file(lab), self.boot_identity());
-        let Some(holder) = self.holder(lab)? else { return Ok(()) };
+        let Some(holder) = self.holder(lab)? else {
+            return holder::forget(&file).map_err(|error| no(file.display(), "unlink", &error));
+        };
         holder.end(&file, &boot).map_err(|error| no(file.display(), "kill", &error))
     }
 

@@ -5,18 +5,18 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![expect(clippy::print_stdout, reason = "a skipped test says why")]
 
+#[path = "../common/chance.rs"]
+mod chance;
+mod killed;
+mod user;
+
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, chown};
-use std::os::unix::process::CommandExt;
+use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
-use tempfile::TempDir;
-
-/// Who runs the program where the test is root: nobody whom a machine knows.
-const SOMEBODY: u32 = 64_901;
+use user::{User, lives, wait_until};
 
 const TWO: &str = r#"
 version: 1
@@ -29,134 +29,6 @@ topology:
 checks:
   - reach: { from: "*", to: "*" }
 "#;
-
-/// A user with a home and the program.
-struct User {
-    home: TempDir,
-    uid: Option<u32>,
-}
-
-/// What a command said and how it ended.
-struct Said {
-    code: Option<i32>,
-    out: String,
-    err: String,
-}
-
-impl Said {
-    #[track_caller]
-    fn expect(self, code: i32) -> Self {
-        assert_eq!(self.code, Some(code), "stdout:\n{}\nstderr:\n{}", self.out, self.err);
-        self
-    }
-}
-
-impl User {
-    /// A user, if users can make namespaces here.
-    fn new() -> Option<Self> {
-        let home = tempfile::tempdir().unwrap();
-        let is_root = fs::metadata("/proc/self").map(|about| std::os::unix::fs::MetadataExt::uid(&about)).unwrap() == 0;
-        let user = Self { uid: is_root.then_some(SOMEBODY), home };
-        if let Some(uid) = user.uid {
-            chown(user.home.path(), Some(uid), Some(uid)).unwrap();
-        }
-        let program = user.home.path().join("cellblock");
-        fs::copy(env!("CARGO_BIN_EXE_cellblock"), &program).unwrap();
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-        match user.as_user("unshare").args(["-r", "-n", "-m", "mount", "-t", "tmpfs", "none", "/run"]).output() {
-            Ok(output) if output.status.success() => Some(user),
-            Ok(output) => {
-                println!(
-                    "skipped: users may not make namespaces here: {}",
-                    String::from_utf8_lossy(&output.stderr).trim()
-                );
-                None
-            }
-            Err(error) => {
-                println!("skipped: unshare(1) cannot be run: {error}");
-                None
-            }
-        }
-    }
-
-    fn as_user(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
-        let mut command = Command::new(program);
-        command
-            .current_dir(self.home.path())
-            .env("HOME", self.home.path())
-            .env_remove("XDG_STATE_HOME")
-            .stdin(Stdio::null());
-        let ours = std::env::vars().map(|(name, _)| name).filter(|name| name.starts_with("CELLBLOCK_"));
-        for name in ours {
-            command.env_remove(name);
-        }
-        if let Some(uid) = self.uid {
-            command.gid(uid).uid(uid);
-        }
-        command
-    }
-
-    fn cellblock(&self, arguments: &[&str]) -> Command {
-        let mut command = self.as_user(self.home.path().join("cellblock"));
-        command.args(arguments);
-        command
-    }
-
-    fn run(&self, arguments: &[&str]) -> Said {
-        let output = self.cellblock(arguments).output().unwrap();
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        Said { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
-    }
-
-    fn write(&self, name: &str, text: &str) {
-        fs::write(self.home.path().join(name), text).unwrap();
-    }
-
-    fn state(&self) -> PathBuf {
-        self.home.path().join(".local/state/cellblock")
-    }
-
-    fn record(&self, lab: &str) -> PathBuf {
-        self.state().join("labs").join(format!("{lab}.lab"))
-    }
-
-    fn holder_file(&self, lab: &str) -> PathBuf {
-        self.state().join("holders").join(lab)
-    }
-
-    /// The process that holds a lab.
-    fn holder(&self, lab: &str) -> u32 {
-        let text = fs::read_to_string(self.holder_file(lab)).unwrap();
-        text.lines().find_map(|line| line.strip_prefix("pid ")).unwrap().parse().unwrap()
-    }
-
-    fn kill_holder(&self, lab: &str) {
-        let process = self.holder(lab);
-        assert!(lives(process));
-        assert!(Command::new("kill").args(["-9", &process.to_string()]).status().unwrap().success());
-        wait_until(|| !lives(process));
-    }
-
-    #[track_caller]
-    fn nothing_is_left(&self, lab: &str) {
-        assert!(!self.record(lab).exists() && !self.holder_file(lab).exists());
-    }
-}
-
-/// Whether a process is there and not only waited for.
-fn lives(process: u32) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
-}
-
-#[track_caller]
-fn wait_until(mut is_so: impl FnMut() -> bool) {
-    let began = Instant::now();
-    while !is_so() {
-        assert!(began.elapsed() < Duration::from_secs(60), "it does not come");
-        std::thread::yield_now();
-    }
-}
 
 fn names(folder: &str) -> BTreeSet<PathBuf> {
     fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path()).collect()
