@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use super::super::errno::errno;
 use super::super::features::{Answer, Feature};
-use super::{Way, call, groups, inside, netlink_socket, rules, way};
+use super::{Way, call, fork, groups, inside, netlink_socket, rules, way};
 use crate::netlink::linux::{Links, VethEnd};
 use crate::netlink::nftables;
 use crate::netlink::qdisc::{self, Kind, Netem, Set, Tbf};
@@ -73,7 +73,7 @@ impl Features {
                 }
             },
             Feature::UserNamespaces => {
-                said(call::clone_for_socket(libc::CLONE_NEWUSER, libc::NETLINK_ROUTE), "users may make them")
+                said(fork::clone_for_socket(libc::CLONE_NEWUSER, libc::NETLINK_ROUTE), "users may make them")
             }
             Feature::Veth => {
                 let end = |name, mac| VethEnd { name, index: 0, mac, mtu: 1500, namespace: None, bridge: None };
@@ -155,7 +155,7 @@ impl Scratch {
         });
         let netlink = match made {
             Err(error) if call::number(&error) == libc::EPERM => {
-                call::clone_for_socket(libc::CLONE_NEWUSER | libc::CLONE_NEWNET, protocol)
+                fork::clone_for_socket(libc::CLONE_NEWUSER | libc::CLONE_NEWNET, protocol)
             }
             other => other,
         };

@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
-use super::{Namespaces, call, descriptors, folder, inside, netlink_socket, no, open_namespace};
+use super::{Namespaces, call, descriptors, folder, fork, inside, netlink_socket, no, open_namespace};
 use crate::engine::EngineError;
 use crate::graph::Place;
 use crate::model::LabName;
@@ -107,7 +107,7 @@ impl Namespaces {
         // A kernel that is too old for it, or forbids it, is no reason to fail.
         let Ok(mounts) = call::copy_mounts(&at) else { return Ok(false) };
         let netlink = self.held(lab, &Place::Lab)?.netlink.as_fd();
-        let Ok(left) = call::leave_behind(netlink, messages, mounts.as_fd()) else { return Ok(false) };
+        let Ok(left) = fork::leave_behind(netlink, messages, mounts.as_fd()) else { return Ok(false) };
         self.left.push(left);
         Ok(true)
     }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use std::{env, thread};
 
-use super::{call, folder, strays};
+use super::{call, folder, fork, strays};
 use crate::model::LabName;
 
 /// The directory of the files about holders, in the state directory.
@@ -135,7 +135,7 @@ impl Holder {
     pub(super) fn start(file: &Path, boot: &str, token: &str) -> io::Result<Self> {
         let (mut hear, ready) = io::pipe()?;
         let (go, mut tell) = io::pipe()?;
-        let process = call::fork_holder(ready.as_fd(), go.as_fd(), &[hear.as_fd(), tell.as_fd()])?;
+        let process = fork::fork_holder(ready.as_fd(), go.as_fd(), &[hear.as_fd(), tell.as_fd()])?;
         drop((ready, go));
         let mut said = [0; size_of::<i32>()];
         let heard = hear.read_exact(&mut said).and_then(|()| match i32::from_ne_bytes(said) {

@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::sync::{Mutex, PoisonError};
 use std::{fs, io};
 
-use super::{call, folder, inside, netlink_socket};
+use super::{call, folder, fork, inside, netlink_socket};
 use crate::engine::{Lack, Unusable};
 
 /// How labs are made here.
@@ -57,7 +57,7 @@ pub(super) fn try_it() -> Result<Found, Unusable> {
     } else {
         "we are not root".to_owned()
     };
-    match call::try_user_namespace() {
+    match fork::try_user_namespace() {
         Ok(()) => Ok((Way::Rootless { why }, None)),
         Err(error) => {
             let lack = match call::number(&error) {
