@@ -121,11 +121,15 @@ impl Graph {
     ///
     /// # Errors
     /// Two objects of one identity.
-    pub(crate) fn seen(lab: LabName, seen: Vec<(Option<usize>, Owner, Object)>) -> Result<Self, GraphError> {
-        let wanted = seen.iter().filter_map(|(likely, ..)| *likely).max().map_or(0, |last| last + 1);
+    pub(crate) fn seen(
+        lab: LabName,
+        objects: Vec<(Owner, Object)>,
+        likely: Vec<Option<usize>>,
+    ) -> Result<Self, GraphError> {
+        let wanted = likely.iter().flatten().max().map_or(0, |last| last + 1);
         let mut known = vec![false; wanted];
         let mut unknown: HashSet<Identity<'_>> = HashSet::new();
-        for (likely, _, object) in &seen {
+        for ((_, object), likely) in objects.iter().zip(&likely) {
             let is_new = match likely {
                 Some(place) => !std::mem::replace(&mut known[*place], true),
                 None => unknown.insert(object.identity()),
@@ -134,8 +138,6 @@ impl Graph {
                 return Err(GraphError::Twice(object.id()));
             }
         }
-        let likely = seen.iter().map(|(likely, ..)| *likely).collect();
-        let objects = seen.into_iter().map(|(_, owner, object)| (owner, object)).collect();
         Ok(Self { objects, likely, ..Self::empty(lab) })
     }
 

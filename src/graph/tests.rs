@@ -96,16 +96,18 @@ fn graphs_differ_in_the_same_wherever_their_objects_are_thought_to_be() {
         let kept =
             parts.iter().enumerate().skip(2).map(|(at, (owner, object))| (guess(at), owner.clone(), changed(object)));
         let seen: Vec<_> = kept.chain([(None, stray.0.clone(), stray.1.clone())]).rev().collect();
-        let seen = Graph::seen(wanted.lab.clone(), seen).unwrap();
+        let likely = seen.iter().map(|(likely, ..)| *likely).collect();
+        let seen = seen.into_iter().map(|(_, owner, object)| (owner, object)).collect();
+        let seen = Graph::seen(wanted.lab.clone(), seen, likely).unwrap();
         let Difference { new, changed, gone } = wanted.difference(&seen);
         assert!(new.iter().copied().eq(wanted.objects().take(2)));
         assert_eq!(gone, [&stray.1]);
         assert_eq!(changed.len(), sysctls);
         assert!(changed.iter().all(|(new, old)| new.id() == old.id() && new != old));
     }
-    let twice = |likely| vec![(likely, stray.0.clone(), stray.1.clone()); 2];
     for likely in [None, Some(0)] {
-        assert!(matches!(Graph::seen(wanted.lab.clone(), twice(likely)), Err(GraphError::Twice(_))));
+        let twice = Graph::seen(wanted.lab.clone(), vec![stray.clone(); 2], vec![likely; 2]);
+        assert!(matches!(twice, Err(GraphError::Twice(_))));
     }
 }
 

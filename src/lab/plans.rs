@@ -71,7 +71,7 @@ impl Labs<'_> {
                     plan.notes.push(words::stopped(node, "`up` starts it"));
                 }
             }
-            plan.renames = renames(&record.model, model);
+            plan.renames = if is_of { Vec::new() } else { renames(&record.model, model) };
             plan.notes.extend(plan.renames.iter().map(|(from, to)| {
                 format!("node {from} is now called {to}: everything of a node bears its name, so it is made anew")
             }));

@@ -1,16 +1,14 @@
 //! Nodes that have another name than before.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::model::{Model, Node, NodeName};
 
 /// Nodes of `before` that are in `now` under another name, where nothing else fits: what they are, their interfaces and their
 /// neighbours are the same.
 pub(super) fn renames(before: &Model, now: &Model) -> Vec<(NodeName, NodeName)> {
-    let names = |model: &Model| model.nodes.iter().map(|node| node.name.value.clone()).collect::<BTreeSet<NodeName>>();
-    let (old, new) = (names(before), names(now));
-    let gone = fingerprints(before, old.difference(&new));
-    let come = fingerprints(now, new.difference(&old));
+    let gone = fingerprints(before, only_in(before, now));
+    let come = fingerprints(now, only_in(now, before));
     let mut found: Vec<(NodeName, NodeName)> = gone
         .into_iter()
         .filter_map(|(print, from)| match (from.as_slice(), come.get(&print).map(Vec::as_slice)) {
@@ -20,6 +18,10 @@ pub(super) fn renames(before: &Model, now: &Model) -> Vec<(NodeName, NodeName)> 
         .collect();
     found.sort();
     found
+}
+
+fn only_in<'m>(model: &'m Model, other: &Model) -> impl Iterator<Item = &'m NodeName> {
+    model.nodes.iter().map(|node| &node.name.value).filter(|name| other.find(name.as_str()).is_none())
 }
 
 /// Nodes by what they are apart from their names and addresses, which follow from names and order.

@@ -13,7 +13,7 @@ pub(super) fn first_values(plan: &Plan, previous: Option<&Record>, applied: Opti
         let Object::Sysctl(wanted) = object else { continue };
         let is_ours = || applied.is_some_and(|applied| applied.get(&object.id()).is_some());
         let is_told = wanted.place == Place::Host
-            || plan::default_of(&wanted.name).is_none() && lasts(plan, &wanted.place) && !is_ours();
+            || plan::default_of(&wanted.name).is_none() && !is_ours() && lasts(plan, &wanted.place);
         if is_told
             && !knows(&kept, wanted)
             && let Some(Object::Sysctl(now)) = plan.before.get(&object.id())

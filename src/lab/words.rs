@@ -10,7 +10,7 @@ use crate::diagnostic::Diagnostic;
 use crate::engine::{EngineError, Lack, LockError, RecordError, Unusable};
 use crate::graph::{GraphError, ObjectId, Owner, Place, place_of};
 use crate::model::{LabName, Model, Node, NodeName, System};
-use crate::plan::{Action, Change, Observed, Plan, Step};
+use crate::plan::{Action, Change, LinuxStep, Observed, Plan, Planned, Step};
 use crate::sim::persist::LoadError;
 
 pub(super) fn no_such_lab(lab: &LabName) -> LabError {
@@ -259,6 +259,11 @@ fn word(step: &Step) -> &'static str {
 
 /// Nodes of the plan that see the host's own files.
 pub(super) fn shared_files(model: &Model, plan: &Plan) -> Option<String> {
+    let creates =
+        |planned: &Planned| matches!(planned.step, Step::CreateJail(_) | Step::Linux(LinuxStep::CreateNamespace(_)));
+    if !plan.steps.iter().any(creates) {
+        return None;
+    }
     let new = |node: &&Node| {
         let id = ObjectId::Jail(place_of(node));
         plan.desired.get(&id).is_some() && plan.before.get(&id).is_none()

@@ -4,7 +4,7 @@ use std::cell::LazyCell;
 use std::collections::BTreeMap;
 
 use super::Observed;
-use super::observed::Interfaces;
+use super::observed::{Interfaces, Kinds};
 use crate::graph::{Graph, Name, Nic, Object, Place, Placement, Table};
 use crate::model::{Mac, Mtu};
 
@@ -15,23 +15,26 @@ pub(super) type Called = Table<(Place, Name), Name>;
 
 /// Finds every interface of `known`. The description, which an interface keeps wherever it goes, tells more than its name. With it
 /// what should be the name of those that are called something else.
-pub(super) fn locate(observed: &Observed, seen: &Interfaces<'_>, known: &[&Graph]) -> (Located, Called) {
+pub(super) fn locate(
+    observed: &Observed,
+    seen: &Interfaces<'_>,
+    known: &[&Graph],
+    kinds: &Kinds<'_>,
+) -> (Located, Called) {
     // Nearly always everything is where it belongs, and nobody has to be asked what he is.
     let described = LazyCell::new(|| described(observed));
     let mut located = Located::default();
     let mut called = Called::default();
     let names = observed.interfaces.get(&Place::Lab).into_iter().flat_map(BTreeMap::keys);
     located.extend(names.map(|name| (name.clone(), (Place::Lab, name.clone()))));
-    for object in known.iter().flat_map(|graph| graph.objects()) {
-        if let Object::Placement(placement) = object
-            && !located.contains_key(&placement.nic)
+    for placement in &kinds.placements {
+        if !located.contains_key(&placement.nic)
             && let Some(name) = by_name(seen, known, placement)
         {
             located.insert(placement.nic.clone(), (placement.place.clone(), name));
         }
     }
-    let makers = known.iter().flat_map(|graph| graph.objects()).filter(|object| !matches!(object, Object::Linux(_)));
-    for nic in makers.flat_map(Object::nics) {
+    for nic in kinds.makers.iter().flat_map(|maker| maker.nics()) {
         if located.contains_key(&nic.name) || known.iter().any(|graph| graph.is_lent(&nic.name)) {
             continue;
         }

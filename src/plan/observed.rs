@@ -175,10 +175,11 @@ impl Observed {
     /// As [`Observed::graph`].
     pub fn graph_with(&self, known: &[&Graph], strict: bool) -> Result<Graph, GraphError> {
         let lab = known.first().map(|graph| graph.lab.clone()).ok_or(GraphError::NoLab)?;
-        let interfaces = Interfaces::of(self);
-        let (located, called) = located::locate(self, &interfaces, known);
-        let objects = Vec::with_capacity(known.iter().map(|graph| graph.len()).max().unwrap_or(0));
-        let mut reader = Reader { observed: self, interfaces, known, located, called, strict, objects };
+        let (interfaces, kinds) = (Interfaces::of(self), Kinds::of(known));
+        let (located, called) = located::locate(self, &interfaces, known, &kinds);
+        let most = known.iter().map(|graph| graph.len()).max().unwrap_or(0);
+        let (objects, likely) = (Vec::with_capacity(most), Vec::with_capacity(most));
+        let mut reader = Reader { observed: self, interfaces, known, kinds, located, called, strict, objects, likely };
         reader.jails();
         reader.netgraph();
         reader.linux();
@@ -190,7 +191,7 @@ impl Observed {
             reader.learnt();
         }
         reader.life();
-        Graph::seen(lab, reader.objects)
+        Graph::seen(lab, reader.objects, reader.likely)
     }
 }
 
@@ -204,6 +205,34 @@ impl<'o> Interfaces<'o> {
 
     pub(super) fn get(&self, place: &Place, name: &str) -> Option<&'o ObservedInterface> {
         self.0.get(place)?.get(name)
+    }
+}
+
+/// Objects of what we wanted that tell what others are: large graphs are gone through once for them.
+pub(super) struct Kinds<'o> {
+    pub(super) placements: Vec<&'o Placement>,
+    /// What makes interfaces, but for what only Linux has.
+    pub(super) makers: Vec<&'o Object>,
+    pub(super) linux: Vec<&'o Linux>,
+    /// What roots are made of.
+    roots: Vec<&'o Object>,
+}
+
+impl<'o> Kinds<'o> {
+    fn of(known: &'o [&'o Graph]) -> Self {
+        let mut kinds = Self { placements: Vec::new(), makers: Vec::new(), linux: Vec::new(), roots: Vec::new() };
+        for object in known.iter().flat_map(|graph| graph.objects()) {
+            match object {
+                Object::Placement(placement) => kinds.placements.push(placement),
+                Object::Eiface(_) | Object::Epair(_) | Object::IfBridge(_) => kinds.makers.push(object),
+                Object::Linux(linux) => kinds.linux.push(linux),
+                Object::Folder(_) | Object::Clone(_) | Object::Mount(_) | Object::Ruleset(_) => {
+                    kinds.roots.push(object)
+                }
+                _ => {}
+            }
+        }
+        kinds
     }
 }
 
@@ -229,32 +258,42 @@ pub(super) struct Reader<'o> {
     pub(super) observed: &'o Observed,
     pub(super) interfaces: Interfaces<'o>,
     pub(super) known: &'o [&'o Graph],
+    pub(super) kinds: Kinds<'o>,
     /// Interfaces whose identity is clear, by their name in the lab jail: where they are and what they are called there.
     pub(super) located: Located,
     /// Interfaces of ours that somebody renamed: by where they are and what they are called there, what they should be.
     called: Called,
     /// What programs in nodes made counts, too.
     strict: bool,
-    /// What was seen, with its place in the first of the known graphs.
-    objects: Vec<(Option<usize>, Owner, Object)>,
+    /// What was seen.
+    objects: Vec<(Owner, Object)>,
+    /// Where each of it is in the first of the known graphs.
+    likely: Vec<Option<usize>>,
 }
 
 impl Reader<'_> {
     fn life(&mut self) {
-        let found = self.observed.life.objects(self.known, &self.observed.jails);
+        let wanted = self.known.first().copied();
+        let found = self.observed.life.objects(&self.kinds.roots, wanted, &self.observed.jails);
         found.into_iter().for_each(|object| self.push(object));
     }
 
     pub(super) fn push(&mut self, object: Object) {
+        if let Some(stranger) = self.push_known(object) {
+            self.objects.push((Owner::Lab, stranger));
+            self.likely.push(None);
+        }
+    }
+
+    /// Adds an object that we want, or wanted; others it gives back.
+    fn push_known(&mut self, object: Object) -> Option<Object> {
         let mut known = self.known.iter().enumerate().filter_map(|(at, graph)| Some((at, graph.counterpart(&object)?)));
-        self.objects.push(match known.next() {
-            Some((at, (place, owner, wanted))) => {
-                let place = (at == 0).then_some(place);
-                // With the names of the one that is wanted: what shares its letters is compared without reading them.
-                (place, owner.clone(), if *wanted == object { wanted.clone() } else { object })
-            }
-            None => (None, Owner::Lab, object),
-        });
+        let Some((at, (place, owner, wanted))) = known.next() else { return Some(object) };
+        // With the names of the one that is wanted: what shares its letters is compared without reading them.
+        let seen = if *wanted == object { wanted.clone() } else { object };
+        self.objects.push((owner.clone(), seen));
+        self.likely.push((at == 0).then_some(place));
+        None
     }
 
     fn jails(&mut self) {
@@ -339,9 +378,9 @@ impl Reader<'_> {
 
     /// Epairs and bridges: those we know, and those that were made and never named.
     fn strays(&mut self) {
-        let known = self.known;
+        let makers = std::mem::take(&mut self.kinds.makers);
         let (mut whole, mut halves) = (Vec::new(), Vec::new());
-        for object in known.iter().flat_map(|graph| graph.objects()) {
+        for object in &makers {
             if let Object::Epair(epair) = object {
                 match self.pair(epair) {
                     [Some(a), Some(b)] => whole.push([a, b]),
@@ -359,7 +398,7 @@ impl Reader<'_> {
                 self.push(Object::Epair(Epair { ends }));
             }
         }
-        for object in known.iter().flat_map(|graph| graph.objects()) {
+        for object in &makers {
             if let Object::IfBridge(bridge) = object
                 && let Some(nic) = self.clone_of("bridge", &bridge.nic.name)
                 && pushed.insert(nic.name.clone())
@@ -367,6 +406,7 @@ impl Reader<'_> {
                 self.push(Object::IfBridge(IfBridge { nic }));
             }
         }
+        self.kinds.makers = makers;
         let unnamed: Vec<&Name> =
             self.observed.interfaces.get(&Place::Lab).into_iter().flat_map(BTreeMap::keys).collect();
         for name in unnamed {
@@ -399,18 +439,13 @@ impl Reader<'_> {
     }
 
     fn placements(&mut self) {
-        let known = self.known;
         let mut seen = Table::default();
-        for object in known.iter().flat_map(|graph| graph.objects()) {
-            if let Object::Placement(placement) = object {
-                self.placement(&placement.nic, placement.no_dad, &mut seen);
-            }
+        for placement in std::mem::take(&mut self.kinds.placements) {
+            self.placement(&placement.nic, placement.no_dad, &mut seen);
         }
         // What should be in the lab jail is placed where somebody took it, or under the name that somebody gave it.
-        for object in known.iter().flat_map(|graph| graph.objects()) {
-            if !matches!(object, Object::Linux(_)) {
-                object.nics().iter().for_each(|nic| self.placement(&nic.name, false, &mut seen));
-            }
+        for nic in std::mem::take(&mut self.kinds.makers).into_iter().flat_map(Object::nics) {
+            self.placement(&nic.name, false, &mut seen);
         }
     }
 
@@ -454,26 +489,27 @@ impl Reader<'_> {
     fn configuration(&mut self) {
         for (place, sysctls) in &self.observed.sysctls {
             for (name, value) in sysctls {
-                let known = self.is_known(&ObjectId::Sysctl(place.clone(), name.clone()));
-                if known {
-                    let (place, name) = (place.clone(), name.clone());
-                    self.push(Object::Sysctl(Sysctl { place, name, value: value.clone() }));
-                }
+                let (place, name) = (place.clone(), name.clone());
+                self.push_known(Object::Sysctl(Sysctl { place, name, value: value.clone() }));
             }
         }
-        let ours: Table<(Place, Name), ()> = self.located.values().map(|found| (found.clone(), ())).collect();
+        let located = std::mem::take(&mut self.located);
+        let ours: Table<(&Place, &Name), ()> = located.values().map(|(place, name)| ((place, name), ())).collect();
         for (place, interfaces) in &self.observed.interfaces {
             for (name, seen) in interfaces {
-                let placed = ours.contains_key(&(place.clone(), name.clone()));
+                let placed = ours.contains_key(&(place, name));
                 self.interface(place, &self.called(place, name), seen, placed);
             }
         }
+        self.located = located;
         for (place, routes) in &self.observed.routes {
             for (to, via) in routes {
+                let route = Object::Route(Route { place: place.clone(), to: *to, via: *via });
                 // A routing daemon's are its own business.
-                let counts = self.strict && *place != Place::Host;
-                if counts || self.is_known(&ObjectId::Route(place.clone(), *to)) {
-                    self.push(Object::Route(Route { place: place.clone(), to: *to, via: *via }));
+                if self.strict && *place != Place::Host {
+                    self.push(route);
+                } else {
+                    self.push_known(route);
                 }
             }
         }
@@ -484,19 +520,16 @@ impl Reader<'_> {
         let loopback = matches!(&**name, "lo0" | LOOPBACK);
         let own = placed || (loopback && matches!(place, Place::Node(_)));
         for net in &seen.addresses {
-            let known = || self.is_known(&ObjectId::Address(place.clone(), name.clone(), net.ip()));
-            if (own && !is_the_kernels(name, net.ip())) || known() {
-                let (place, interface) = (place.clone(), name.clone());
-                self.push(Object::Address(Address { place, interface, net: *net }));
+            let (place, interface) = (place.clone(), name.clone());
+            let address = Object::Address(Address { place, interface, net: *net });
+            if own && !is_the_kernels(name, net.ip()) {
+                self.push(address);
+            } else {
+                self.push_known(address);
             }
         }
-        let up = ObjectId::Up(place.clone(), name.clone());
-        if seen.up && self.is_known(&up) {
-            self.push(Object::Up(Up { place: place.clone(), interface: name.clone() }));
+        if seen.up {
+            self.push_known(Object::Up(Up { place: place.clone(), interface: name.clone() }));
         }
-    }
-
-    fn is_known(&self, id: &ObjectId) -> bool {
-        self.known.iter().any(|graph| graph.get(id).is_some())
     }
 }

@@ -119,11 +119,16 @@ impl ObservedLife {
             && self.limits.values().all(Vec::is_empty)
     }
 
-    /// The same as objects; `known` says whose they are, the first of it is what is wanted now.
-    pub(super) fn objects(&self, known: &[&Graph], jails: &BTreeMap<Place, ObservedJail>) -> Vec<Object> {
+    /// The same as objects; `known` is what roots were to be made of, `wanted` all that is wanted now.
+    pub(super) fn objects(
+        &self,
+        known: &[&Object],
+        wanted: Option<&Graph>,
+        jails: &BTreeMap<Place, ObservedJail>,
+    ) -> Vec<Object> {
         let mut objects = Vec::new();
         let mut told = BTreeSet::new();
-        for object in known.iter().flat_map(|graph| graph.objects()) {
+        for object in known {
             let seen = match object {
                 Object::Folder(folder) => self.folder(folder),
                 Object::Clone(clone) => self.clone_of(clone),
@@ -142,7 +147,7 @@ impl ObservedLife {
             };
             objects.extend(limits.iter().map(limit).filter(|limit| told.insert(limit.id())));
         }
-        objects.extend(self.cpus(known.first().copied()));
+        objects.extend(self.cpus(wanted));
         objects.extend(self.rules.iter().cloned().map(|rules| Object::Linux(Linux::Rules(rules))));
         objects.extend(self.roots.iter().cloned().map(|root| Object::Linux(Linux::Root(Box::new(root)))));
         objects

@@ -40,23 +40,24 @@ impl Reader<'_> {
         for place in observed.namespaces.keys() {
             self.push(Object::Linux(Linux::Namespace(Namespace { place: place.clone() })));
         }
-        self.locate_ends();
-        let mut ours: Table<(Place, Name), ()> = Table::default();
+        let known = std::mem::take(&mut self.kinds.linux);
+        self.locate_ends(&known);
+        let mut ours: Table<Name, ()> = Table::default();
         let mut seen: Table<Name, ()> = Table::default();
-        let known = self.known;
-        for object in known.iter().flat_map(|graph| graph.objects()) {
+        for object in known {
             match object {
-                Object::Linux(Linux::Veth(veth)) if !seen.contains_key(&veth.nics[0].name) => {
+                Linux::Veth(veth) if !seen.contains_key(&veth.nics[0].name) => {
                     let Some(found) = self.veth(veth) else { continue };
                     seen.insert(veth.nics[0].name.clone(), ());
-                    ours.extend(found.ends.iter().map(|end| ((end.place.clone(), end.name.clone()), ())));
+                    let here = found.ends.iter().filter(|end| end.place == Place::Lab);
+                    ours.extend(here.map(|end| (end.name.clone(), ())));
                     self.shaped(&found);
                     self.push(Object::Linux(Linux::Veth(Box::new(found))));
                 }
-                Object::Linux(Linux::Bridge(bridge)) if !seen.contains_key(&bridge.nic.name) => {
+                Linux::Bridge(bridge) if !seen.contains_key(&bridge.nic.name) => {
                     let Some(found) = self.bridge(&bridge.nic.name) else { continue };
                     seen.insert(bridge.nic.name.clone(), ());
-                    ours.insert((Place::Lab, bridge.nic.name.clone()), ());
+                    ours.insert(bridge.nic.name.clone(), ());
                     self.push(Object::Linux(Linux::Bridge(found)));
                 }
                 _ => {}
@@ -65,9 +66,9 @@ impl Reader<'_> {
         self.strays_of_the_lab(&ours);
     }
 
-    fn locate_ends(&mut self) {
-        for object in self.known.iter().flat_map(|graph| graph.objects()) {
-            let Object::Linux(Linux::Veth(veth)) = object else { continue };
+    fn locate_ends(&mut self, known: &[&Linux]) {
+        for object in known {
+            let Linux::Veth(veth) = object else { continue };
             for (nic, end) in veth.nics.iter().zip(&veth.ends) {
                 if let Some(found) = whereabouts(&self.interfaces, nic, end) {
                     self.located.entry(nic.name.clone()).or_insert(found);
@@ -127,10 +128,10 @@ impl Reader<'_> {
     }
 
     /// What is in the lab's own namespace and belongs to no object that we know: it goes.
-    fn strays_of_the_lab(&mut self, ours: &Table<(Place, Name), ()>) {
+    fn strays_of_the_lab(&mut self, ours: &Table<Name, ()>) {
         let names: Vec<Name> =
             self.observed.interfaces.get(&Place::Lab).into_iter().flat_map(BTreeMap::keys).cloned().collect();
-        for name in names.into_iter().filter(|name| !ours.contains_key(&(Place::Lab, name.clone()))) {
+        for name in names.into_iter().filter(|name| !ours.contains_key(name)) {
             if let Some(bridge) = self.bridge(&name) {
                 self.push(Object::Linux(Linux::Bridge(bridge)));
             } else if link(&self.interfaces, &Place::Lab, &name, "veth").is_some()

@@ -255,8 +255,11 @@ impl<K: Kernel> Engineer<'_, K> {
     /// Everything that the kernel answers to a request, as one state of it: what changed while it was told is asked for again.
     fn dump(&mut self, place: &Place, call: &str, request: &[u8]) -> Result<Vec<Vec<u8>>, EngineError> {
         for _ in 0..MOST_DUMPS {
-            let answer = self.dump_once(place, call, request)?;
-            if !messages(&answer).any(|message| message.flags & NLM_F_DUMP_INTR != 0) {
+            // What is heard with is as large as the largest datagram: it is kept for all of them.
+            let mut buffer = std::mem::take(&mut self.buffer);
+            let told = self.dump_once(place, call, request, &mut buffer);
+            self.buffer = buffer;
+            if let Some(answer) = told? {
                 return Ok(answer);
             }
         }
@@ -265,17 +268,29 @@ impl<K: Kernel> Engineer<'_, K> {
             .hint("somebody else changes it all the time: `ip monitor` in that namespace shows who"))
     }
 
-    fn dump_once(&mut self, place: &Place, call: &str, request: &[u8]) -> Result<Vec<Vec<u8>>, EngineError> {
+    /// The answer to one request; `None` where something changed meanwhile.
+    fn dump_once(
+        &mut self,
+        place: &Place,
+        call: &str,
+        request: &[u8],
+        buffer: &mut Vec<u8>,
+    ) -> Result<Option<Vec<Vec<u8>>>, EngineError> {
         self.kernel.send(&self.lab, place, request)?;
-        let (mut answer, mut buffer) = (Vec::new(), Vec::new());
+        let (mut answer, mut is_whole) = (Vec::new(), true);
         for _ in 0..MOST_DATAGRAMS {
-            self.hear(place, &mut buffer)?;
-            let end = Messages::new(&buffer).find(|message| [NLMSG_DONE, NLMSG_ERROR].contains(&message.kind));
-            let code =
-                end.map(|end| end.payload.get(..4).and_then(|code| code.try_into().ok()).map_or(0, i32::from_ne_bytes));
+            self.hear(place, buffer)?;
+            let mut code = None;
+            for message in Messages::new(buffer) {
+                is_whole &= message.flags & NLM_F_DUMP_INTR == 0;
+                if code.is_none() && [NLMSG_DONE, NLMSG_ERROR].contains(&message.kind) {
+                    let number = message.payload.get(..4).and_then(|code| code.try_into().ok());
+                    code = Some(number.map_or(0, i32::from_ne_bytes));
+                }
+            }
             answer.push(buffer.clone());
             match code {
-                Some(0) => return Ok(answer),
+                Some(0) => return Ok(is_whole.then_some(answer)),
                 Some(code) => return Err(errno::refused(place.to_string(), call, code.saturating_abs())),
                 None => {}
             }

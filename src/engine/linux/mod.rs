@@ -148,7 +148,8 @@ impl<K: Kernel> Backend for Machine<K> {
     fn engine<'b>(&'b mut self, lab: &LabName, token: &str) -> Box<dyn Engine + 'b> {
         let (lab, token) = (lab.clone(), token.to_owned());
         let (indexes, undressed) = (Indexes::default(), HashMap::new());
-        Box::new(Engineer { kernel: &mut self.kernel, lab, token, indexes, undressed, firsts: Vec::new() })
+        let (firsts, buffer) = (Vec::new(), Vec::new());
+        Box::new(Engineer { kernel: &mut self.kernel, lab, token, indexes, undressed, firsts, buffer })
     }
 }
 
@@ -163,6 +164,8 @@ struct Engineer<'k, K> {
     undressed: HashMap<(Place, Name), Vec<u8>>,
     /// Sysctls of new network stacks before they were set.
     firsts: Vec<Sysctl>,
+    /// What dumps are heard with.
+    buffer: Vec<u8>,
 }
 
 impl<K: Kernel> Engineer<'_, K> {

@@ -1,6 +1,6 @@
 //! What a kernel holds of a lab, by dumps.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use ipnetwork::IpNetwork;
@@ -9,7 +9,7 @@ use super::Engineer;
 use super::kernel::Kernel;
 use crate::engine::EngineError;
 use crate::graph::linux::{BridgeSettings, LOOPBACK, Sending};
-use crate::graph::{Name, Place};
+use crate::graph::{Name, Place, Table};
 use crate::model::Mac;
 use crate::netlink::consts::{IFA_F_TENTATIVE, RTN_UNICAST, RTPROT_STATIC};
 use crate::netlink::linux::{IFF_UP, Link};
@@ -82,8 +82,8 @@ impl<K: Kernel> Engineer<'_, K> {
                 || link.name == LOOPBACK
                 || link.alias.as_deref().is_some_and(|alias| alias.starts_with(&ours))
         };
-        let names: HashMap<u32, Name> = links.iter().map(|link| (link.index, Name::from(link.name.as_str()))).collect();
-        let mut of: HashMap<u32, Vec<&Address>> = HashMap::new();
+        let names: Table<u32, Name> = links.iter().map(|link| (link.index, Name::from(link.name.as_str()))).collect();
+        let mut of: Table<u32, Vec<&Address>> = Table::default();
         for address in &addresses {
             of.entry(address.index).or_default().push(address);
         }
@@ -112,7 +112,7 @@ impl<K: Kernel> Engineer<'_, K> {
     }
 }
 
-fn interface(link: &Link, addresses: &[&Address], names: &HashMap<u32, Name>, sending: Sending) -> ObservedInterface {
+fn interface(link: &Link, addresses: &[&Address], names: &Table<u32, Name>, sending: Sending) -> ObservedInterface {
     let net = |address: &&&Address| IpNetwork::new(address.address, address.prefix).ok();
     let bad = |address: &&&Address| address.flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED) != 0;
     // A link-local address comes by itself and is not one that somebody waits for.

@@ -1,5 +1,6 @@
 //! What is open of a lab's namespaces, and who else may have them open.
 
+use std::collections::hash_map::Entry;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -21,14 +22,15 @@ pub(super) struct Held {
 impl Namespaces {
     /// The descriptors of a place, opened if they are not.
     pub(super) fn held(&mut self, lab: &LabName, place: &Place) -> Result<&Held, EngineError> {
-        let key = (lab.clone(), place.clone());
-        if !self.held.contains_key(&key) {
-            let namespace = open_namespace(lab, place)?;
-            let netlink = inside::within(namespace.as_fd(), || netlink_socket(libc::NETLINK_ROUTE))
-                .map_err(|error| no(place, "socket", &error))?;
-            self.held.insert(key.clone(), Held { namespace: namespace.into(), netlink });
+        match self.held.entry((lab.clone(), place.clone())) {
+            Entry::Occupied(held) => Ok(held.into_mut()),
+            Entry::Vacant(free) => {
+                let namespace = open_namespace(lab, place)?;
+                let netlink = inside::within(namespace.as_fd(), || netlink_socket(libc::NETLINK_ROUTE))
+                    .map_err(|error| no(place, "socket", &error))?;
+                Ok(free.insert(Held { namespace: namespace.into(), netlink }))
+            }
         }
-        self.held.get(&key).ok_or_else(|| no(place, "open", &io::ErrorKind::NotFound.into()))
     }
 
     /// Does something in a place, on a thread of its own.

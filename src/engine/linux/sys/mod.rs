@@ -26,7 +26,6 @@ mod settle;
 mod strays;
 mod way;
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -43,7 +42,7 @@ use super::errno::refused;
 use super::features::{Answer, Feature};
 use super::kernel::Kernel;
 use crate::engine::{Backend, EngineError, Fact, Lack, NotRun, Unusable};
-use crate::graph::Place;
+use crate::graph::{Place, Table};
 use crate::model::LabName;
 
 pub use way::{Way, way};
@@ -72,7 +71,7 @@ pub fn kernel(state_dir: &Path) -> Result<impl Kernel + use<>, Unusable> {
         state_dir: state_dir.to_owned(),
         user: call::user(),
         entered: None,
-        held: BTreeMap::new(),
+        held: Table::default(),
         seen: None,
         boot: None,
         room,
@@ -111,7 +110,7 @@ struct Namespaces {
     user: u32,
     /// The lab without privilege whose namespaces this process is in.
     entered: Option<LabName>,
-    held: BTreeMap<(LabName, Place), Held>,
+    held: Table<(LabName, Place), Held>,
     /// The lab whose token was read last, and what was mounted there then.
     seen: Option<(LabName, folder::FileSystem, String)>,
     /// How many of them there may be.
