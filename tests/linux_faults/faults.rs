@@ -562,12 +562,13 @@ fn name_taken_away() -> Result<(), Failed> {
     }
     // Everything of it, and the directory with it: nothing but the record is left.
     state.well(|labs| up(labs, &model))?;
-    // With it goes what is known of the first process of a node.
+    // With it goes what is known of the first process of a node, and that is ended all the same.
     let first = fs::read_to_string("/run/cellblock/mixed/init/h1")?;
-    let first = first.split_whitespace().next().unwrap_or_default();
-    assert!(Command::new("kill").args(["-9", first]).status()?.success());
+    let first = Path::new("/proc").join(first.split_whitespace().next().unwrap_or_default()).join("ns/net");
+    assert!(first.metadata().is_ok());
     assert!(Command::new("umount").args(["-l", "/run/cellblock/mixed"]).status()?.success());
     clean(&state, &model, 0);
+    assert!(first.metadata().is_err());
     fs::remove_dir("/run/cellblock/mixed").ok();
     Ok(())
 }

@@ -37,9 +37,17 @@ fn nothing_runs(mut outside: Child) {
 /// `down` ends what runs in a lab whose file system was unmounted.
 pub fn before_down() -> Result<(), Failed> {
     let (mut world, outside) = busy();
+    // It has the name of a first process, and a network stack of its own, and is none.
+    let program = world.path("cellblock-init");
+    assert!(Command::new("cp").args(["/bin/sleep", &program]).status()?.success());
+    let mut other = Command::new("unshare").args(["--net", &program, "77014"]).spawn()?;
+    wait_for("the look-alike", || with_argument("77014").len() == 1);
     unmount("/run/cellblock/living");
     world.down();
     nothing_runs(outside);
+    assert!(other.try_wait()?.is_none());
+    other.kill()?;
+    other.wait()?;
     Ok(())
 }
 

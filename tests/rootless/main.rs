@@ -70,6 +70,28 @@ fn a_lab_lives_and_dies_without_privilege() {
     user.nothing_is_left("two");
 }
 
+/// In a user namespace in which nobody may make any: no root, and nothing to be root of.
+#[test]
+fn where_no_namespace_can_be_made_the_lab_is_simulated_and_one_line_says_why() {
+    let Some(user) = User::new() else { return };
+    user.write("two.yaml", TWO);
+    let limits = "echo 0 > /proc/sys/user/max_user_namespaces && echo 0 > /proc/sys/user/max_net_namespaces";
+    for (verb, says) in [("up two.yaml", "3 nodes, 2 links, engine sim"), ("down two", "engine sim")] {
+        let script = format!("{limits} && exec ./cellblock {verb}");
+        let output = user.as_user("unshare").args(["-U", "-r", "sh", "-c", &script]).output().unwrap();
+        let [out, err] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+        assert!(output.status.success() && out.contains(says), "{out}{err}");
+        let told: Vec<&str> = err.lines().filter(|line| line.contains("engine ")).collect();
+        // Where the lab is known, so is its engine.
+        assert_eq!(told.len(), usize::from(verb.starts_with("up")), "{err}");
+        assert!(
+            told.iter().all(|line| line.starts_with("engine sim: ") && line.contains("no user namespace")),
+            "{err}"
+        );
+    }
+    user.nothing_is_left("two");
+}
+
 #[test]
 fn labs_of_one_user_do_not_meet_and_paths_stay_what_they_were() {
     let Some(user) = User::new() else { return };

@@ -48,7 +48,9 @@ impl User {
             chown(user.home.path(), Some(uid), Some(uid)).unwrap();
         }
         let program = user.home.path().join("cellblock");
-        fs::copy(env!("CARGO_BIN_EXE_cellblock"), &program).unwrap();
+        // Another process writes it: what this one forks meanwhile would have it open, and what is written to is not executed.
+        let copied = Command::new("cp").args([env!("CARGO_BIN_EXE_cellblock").as_ref(), program.as_os_str()]).status();
+        assert!(copied.unwrap().success());
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
         match user.as_user("unshare").args(["-r", "-n", "-m", "mount", "-t", "tmpfs", "none", "/run"]).output() {
             Ok(output) if output.status.success() => Some(user),
