@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::error::{LabError, LabErrorKind};
-use super::labs::{Known, Labs};
+use super::known::Known;
+use super::labs::Labs;
 use super::types::{ApplyOptions, Progress};
 use super::words;
 use crate::engine::{Bounds, Phase, run_forward};

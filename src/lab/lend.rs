@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::error::{LabError, LabErrorKind};
-use super::labs::{Known, Labs};
+use super::known::Known;
+use super::labs::Labs;
 use super::types::Handed;
 use super::words;
 use crate::engine::{NotHanded, Phase};

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::error::{LabError, LabErrorKind};
-use super::labs::{Known, Labs};
+use super::known::Known;
+use super::labs::Labs;
 use super::types::{Applied, ApplyOptions, CommandFailure, Progress};
 use super::{sysctls, words};
 use crate::engine::{Ending, Exit, NotRun, Phase, Record, Stream, Until, Wish};

@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::error::{LabError, LabErrorKind};
-use super::labs::{Known, Labs};
+use super::known::Known;
+use super::labs::Labs;
 use super::renames::renames;
 use super::saved::SavedPlan;
 use super::{roots, sysctls, words};
