@@ -131,6 +131,23 @@ fn a_holder_that_was_killed_is_replaced_by_up_and_forgotten_by_down() {
     user.nothing_is_left("two");
 }
 
+/// What tells of the first processes of nodes is gone with the lab's file system, in the holder's view and in theirs.
+#[test]
+fn what_runs_in_a_lab_that_was_unmounted_is_ended() {
+    let Some(user) = User::new() else { return };
+    user.write("two.yaml", TWO);
+    for verb in [["up", "two.yaml"], ["down", "two"]] {
+        user.run(&["up", "two.yaml"]).expect(0);
+        let mut left = stay(&user, "a@two");
+        let holder = user.holder("two").to_string();
+        let words = ["-t", &holder, "-U", "-m", "--preserve-credentials", "umount", "-l", "/run/cellblock/two"];
+        assert!(user.as_user("nsenter").args(words).status().unwrap().success());
+        user.run(&verb).expect(0);
+        assert!(!left.wait().unwrap().success());
+    }
+    user.nothing_is_left("two");
+}
+
 #[test]
 fn a_process_that_got_the_number_of_a_holder_is_not_taken_for_it() {
     let Some(user) = User::new() else { return };
