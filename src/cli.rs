@@ -191,7 +191,7 @@ pub struct PlanArgs {
     /// Plan for this node and its links alone (repeatable)
     #[arg(long = "target", value_name = "NODE")]
     pub only: Vec<String>,
-    /// Pass nothing over: refuse what the engine would leave out, and undo routes that programs in nodes made
+    /// Pass nothing over: refuse what the engine would leave out, and undo routes that programs in nodes made, nothing else of theirs
     #[arg(long)]
     pub strict: bool,
 }
@@ -208,7 +208,7 @@ pub struct UpArgs {
     /// Change this node and its links alone (repeatable)
     #[arg(long = "target", value_name = "NODE")]
     pub only: Vec<String>,
-    /// Pass nothing over: refuse what the engine would leave out, and undo routes that programs in nodes made
+    /// Pass nothing over: refuse what the engine would leave out, and undo routes that programs in nodes made, nothing else of theirs
     #[arg(long)]
     pub strict: bool,
 }
@@ -307,7 +307,7 @@ pub struct InspectArgs {
     /// Show what somebody else has changed since the lab was applied
     #[arg(long, conflicts_with = "names")]
     pub drift: bool,
-    /// With --drift: routes that programs in nodes made count, too
+    /// With --drift: routes and interfaces that programs in nodes made count, too
     #[arg(long, requires = "drift")]
     pub strict: bool,
     /// With --drift: exit with 2 if there is something

@@ -4,7 +4,9 @@
 
 mod common;
 
-use cellblock::engine::freebsd::doors::{JailDoor as _, JailParam};
+use cellblock::abi::InterfaceName;
+use cellblock::abi::ioctl::interface;
+use cellblock::engine::freebsd::doors::{Actor, IoctlDoor as _, JailDoor as _, JailParam, SocketDoor as _, SocketKind};
 use cellblock::sim::{SimDoors, persist};
 use common::Sandbox;
 
@@ -25,6 +27,19 @@ fn behind_its_back(sandbox: &Sandbox, change: impl FnOnce(&mut SimDoors)) {
     let mut doors = SimDoors::new(persist::load(&file).unwrap());
     change(&mut doors);
     persist::save(&doors.into_kernel(), &file).unwrap();
+}
+
+/// Makes an interface inside a jail, as a program there would.
+fn make_interface(sandbox: &Sandbox, jail: &str, cloner: &str) {
+    behind_its_back(sandbox, |doors| {
+        let jid = doors.jail_get(&mut [JailParam::string("name", jail)], 0).unwrap();
+        let helper = doors.helper_start(jid).unwrap();
+        let sock = doors.open(Actor::Helper(helper), SocketKind::Inet).unwrap();
+        let mut call = interface::create(InterfaceName::new(cloner).unwrap());
+        doors.ioctl(sock, call.request, &mut call.argument).unwrap();
+        doors.close(sock);
+        doors.helper_end(helper);
+    });
 }
 
 fn remove_jail(sandbox: &Sandbox, name: &str) {
@@ -134,6 +149,32 @@ fn drift_is_told_from_edits() {
     assert!(line("10.0.0.2/24").ends_with("(drift)"), "{plan}");
     let json = sandbox.run(&["plan", "lan.yaml", "--format", "json"]).expect(0).out;
     assert!(json.contains("\"cause\": \"drift\""), "{json}");
+}
+
+#[test]
+fn what_programs_make_in_nodes_is_told_to_whoever_is_strict() {
+    let sandbox = lan();
+    sandbox.run(&["up", "lan.yaml", "-q"]).expect(0);
+    let drift = |more: &[&str], code: i32| {
+        sandbox.run(&[&["inspect", "lan", "--drift", "--detailed-exitcode"], more].concat()).expect(code).out
+    };
+    assert_eq!(drift(&["--strict"], 0), "nothing has drifted\n");
+    make_interface(&sandbox, "lan.a", "gif");
+    make_interface(&sandbox, "lan.b", "lo");
+    assert_eq!(drift(&[], 0), "nothing has drifted\n");
+    assert!(!drift(&["--format", "json"], 0).contains("\"made\""));
+    let said = drift(&["--strict"], 2);
+    let made =
+        "made by programs in nodes, left alone\n  !   interface a:gif0  type gif\n  !   interface b:lo1  type lo\n\n";
+    assert_eq!(said, format!("{made}Plan: 0 to add, 0 to change, 0 to replace, 0 to destroy.\n"));
+    let json: serde_json::Value = serde_json::from_str(&drift(&["--strict", "--format", "json"], 2)).unwrap();
+    let gif = serde_json::json!({ "node": "a", "kind": "interface", "name": "gif0", "type": "gif" });
+    assert_eq!((&json["made"][0], json["made"].as_array().map(Vec::len)), (&gif, Some(2)), "{json}");
+    // Nothing is done about it, by whoever is strict neither.
+    sandbox.run(&["plan", "lan.yaml", "--strict", "--detailed-exitcode"]).expect(0);
+    sandbox.run(&["up", "lan.yaml", "-q", "--strict"]).expect(0);
+    assert_eq!(drift(&["--strict"], 2), said);
+    sandbox.run(&["down", "lan", "-q"]).expect(0);
 }
 
 #[test]

@@ -268,6 +268,7 @@ fn daemons() -> Result<(), Failed> {
     run_ip(&["-n", "demo.r", "route", "add", "10.78.0.0/16", "via", "10.0.0.2", "proto", "static"]);
     run_ip(&["-n", "demo.r", "link", "add", "tunnel7", "type", "bridge"]);
     run_ip(&["-n", "demo.r", "addr", "add", "10.79.0.1/24", "dev", "tunnel7"]);
+    run_ip(&["-n", "demo.r", "link", "add", "v7a", "type", "veth", "peer", "name", "v7b"]);
     for words in [&["inspect", "demo", "--drift"][..], &["plan", "demo.yaml"]] {
         sandbox.run(&[words, &["--detailed-exitcode"]].concat()).expect(0);
     }
@@ -275,17 +276,28 @@ fn daemons() -> Result<(), Failed> {
     for learnt in ["route 10.77.0.0/16", "route 10.78.0.0/16"] {
         assert!(strict.contains(&format!("-   {learnt}")), "{learnt}: {strict}");
     }
-    assert!(!strict.contains("tunnel7"), "{strict}");
+    let made = "made by programs in nodes, left alone\n  !   interface r:tunnel7  type bridge\n  !   interface r:v7a  type veth\n  \
+                !   interface r:v7b  type veth\n\n";
+    assert!(strict.contains(made), "{strict}");
     sandbox.run(&["up", "demo.yaml", "--no-exec"]).expect(0);
     let routes = ip(&["-n", "demo.r", "-j", "route", "show"]).to_string();
     let addresses = ip(&["-n", "demo.r", "-j", "addr", "show"]).to_string();
     for (kept, all) in [("10.77.0.0/16", &routes), ("10.78.0.0/16", &routes), ("10.79.0.1", &addresses)] {
         assert!(all.contains(kept), "{kept} is not in {all}");
     }
-    // Whoever is strict has them removed.
+    // Whoever is strict has the routes removed; what else programs made is told and left to them.
     sandbox.run(&["up", "demo.yaml", "--no-exec", "--strict"]).expect(0);
     let routes = ip(&["-n", "demo.r", "-j", "route", "show"]).to_string();
     assert!(!routes.contains("10.77.0.0") && !routes.contains("10.78.0.0"), "{routes}");
+    sandbox.run(&["plan", "demo.yaml", "--strict", "--detailed-exitcode"]).expect(0);
+    let strict = sandbox.run(&["inspect", "demo", "--drift", "--strict", "--detailed-exitcode"]).expect(2).out;
+    assert!(
+        strict.starts_with(made) && strict.contains("Plan: 0 to add, 0 to change, 0 to replace, 0 to destroy."),
+        "{strict}"
+    );
+    for made in ["tunnel7", "v7a"] {
+        run_ip(&["-n", "demo.r", "link", "del", made]);
+    }
     sandbox.run(&["inspect", "demo", "--drift", "--strict", "--detailed-exitcode"]).expect(0);
     sandbox.run(&["down", "demo"]).expect(0);
     assert_same(&machine(), &before, "after down");

@@ -64,7 +64,9 @@ pub(super) fn status(plan: &Plan, detailed: bool) -> Status {
 pub(super) fn coloured(text: &str) -> String {
     text.split_inclusive('\n')
         .map(|line| match line.trim_start() {
-            inner if inner.starts_with("-/+ ") || inner.starts_with("~ ") => styled(CHANGED, line),
+            inner if inner.starts_with("-/+ ") || inner.starts_with("~ ") || inner.starts_with("! ") => {
+                styled(CHANGED, line)
+            }
             inner if inner.starts_with("+ ") => styled(GOOD, line),
             inner if inner.starts_with("- ") => styled(BAD, line),
             _ => line.to_owned(),

@@ -136,9 +136,13 @@ impl Labs<'_> {
         }
         let desired = Arc::new(self.running(record)?);
         let stopped = record.stopped.clone();
-        let (_, before) = self.observe_known(lab, &known)?;
+        let (observed, before) = self.observe_known(lab, &known)?;
         let mut plan = plan::build_since(desired.clone(), before, Some(&desired));
         plan.strict = strict;
+        if strict {
+            let graphs: Vec<&Graph> = known.graphs.iter().map(|graph| &**graph).collect();
+            plan.made = plan::made_inside(&observed, &graphs);
+        }
         plan.notes.extend(stopped.iter().map(|node| words::stopped(node, "`start` starts it")));
         plan.stopped = stopped;
         Ok(plan)

@@ -159,8 +159,8 @@ impl Site {
         self.inner().plan_again(saved)
     }
 
-    /// What must change for the kernel to hold what was applied last: what somebody else has changed. Routes that programs in nodes
-    /// made count only if `strict`.
+    /// What must change for the kernel to hold what was applied last: what somebody else has changed. What programs in nodes
+    /// made counts only if `strict`: routes as what is to go, the rest is told beside it.
     ///
     /// # Errors
     /// `NoSuchLab`, `BadState` for a lab in the middle of a change, and as [`Site::observe`].

@@ -64,6 +64,7 @@ fn plan_of(
         is_written_down: false,
         renames: Vec::new(),
         stopped: Vec::new(),
+        made: Vec::new(),
     }
 }
 

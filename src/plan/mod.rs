@@ -6,6 +6,7 @@ mod commands;
 mod diff;
 mod linux;
 mod located;
+mod made;
 mod narrow;
 mod observed;
 mod observed_life;
@@ -24,6 +25,7 @@ pub use build::{build, build_since, default_of};
 pub use changes::unknown_first_value;
 pub use diff::Attribute;
 pub use linux::LinuxStep;
+pub use made::{Made, MadeKind, made_inside};
 pub use narrow::narrow;
 pub use observed::{Observed, ObservedInterface, ObservedJail, ObservedNode, Scope};
 pub use observed_life::{LifeScope, ObservedClone, ObservedLife, ObservedLimit, ObservedMount};
@@ -58,6 +60,8 @@ pub struct Plan {
     pub renames: Vec<(NodeName, NodeName)>,
     /// Nodes that somebody stopped and that do not run when it is done, either.
     pub stopped: Vec<NodeName>,
+    /// What programs made inside nodes, where somebody strict asks what has drifted: no step touches it.
+    pub made: Vec<Made>,
 }
 
 /// A step and when it may be done.
@@ -139,10 +143,10 @@ impl Plan {
         counts
     }
 
-    /// Whether there is nothing to do.
+    /// Whether there is nothing to do, and nothing to tell of.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.changes.is_empty() && self.steps.is_empty()
+        self.changes.is_empty() && self.steps.is_empty() && self.made.is_empty()
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use super::{Action, Cause, Change, Plan};
+use super::{Action, Cause, Change, Made, Plan};
 use crate::graph::Owner;
 use crate::model::NodeName;
 
@@ -25,6 +25,14 @@ pub fn text(plan: &Plan) -> String {
         text.push('\n');
         for change in changes {
             line(&mut text, change);
+        }
+        text.push('\n');
+    }
+    if !plan.made.is_empty() {
+        text.push_str("made by programs in nodes, left alone\n");
+        for Made { node, kind, name, of } in &plan.made {
+            let of = of.as_ref().map_or_else(String::new, |of| format!("  type {of}"));
+            let _ = writeln!(text, "  !   {} {node}:{name}{of}", kind.word());
         }
         text.push('\n');
     }
@@ -119,6 +127,9 @@ pub fn json(plan: &Plan) -> Value {
     if !plan.renames.is_empty() {
         let rename = |(from, to): &(NodeName, NodeName)| json!({ "from": from, "to": to });
         value["renames"] = plan.renames.iter().map(rename).collect();
+    }
+    if !plan.made.is_empty() {
+        value["made"] = json!(plan.made);
     }
     value
 }
