@@ -37,17 +37,21 @@ impl Budget {
 /// Maps up to this size are searched key by key for duplicates.
 const SMALL: usize = 16;
 
-/// Builds the tree of a document and takes its events from `budget`. Keys beginning with `x-` are left out with their values.
+/// Builds the tree of a document and takes its events from `budget`, and their texts unless some of them are repeated. Keys beginning
+/// with `x-` are left out with their values.
 ///
 /// `None` if the text is empty or a limit is passed; findings say why, and name every duplicate or odd key.
-pub fn grow(items: &[Item], budget: &mut Budget, findings: &mut Findings) -> Option<Tree> {
-    let mut grower = Grower { items, budget, findings, alias: None, over: false };
+pub fn grow(items: &mut [Item], budget: &mut Budget, findings: &mut Findings) -> Option<Tree> {
+    let repeats = items.iter().any(|item| matches!(item.kind, ItemKind::Alias(_)));
+    let mut grower = Grower { items, repeats, budget, findings, alias: None, over: false };
     let tree = grower.value(0, 0)?;
     (!grower.over).then_some(tree)
 }
 
 struct Grower<'a> {
-    items: &'a [Item],
+    items: &'a mut [Item],
+    /// Some of the items stand in the tree more than once: their texts are copied. Else each is moved there.
+    repeats: bool,
     budget: &'a mut Budget,
     findings: &'a mut Findings,
     /// The outermost alias that is being expanded: what is to blame for a limit.
@@ -58,8 +62,8 @@ struct Grower<'a> {
 
 impl Grower<'_> {
     fn value(&mut self, place: usize, depth: usize) -> Option<Tree> {
-        let items = self.items;
-        let item = items.get(place)?;
+        let item = self.items.get(place)?;
+        let origin = item.origin;
         // A list or map is two events, as in the text.
         let (cost, bytes) = match &item.kind {
             ItemKind::Scalar { text, .. } => (1, text.len()),
@@ -67,22 +71,31 @@ impl Grower<'_> {
             ItemKind::List | ItemKind::Map => (2, 0),
         };
         if self.over || !self.budget.spend(cost, bytes) {
-            return self.stop(self.too_much(bytes, item.origin));
+            return self.stop(self.too_much(bytes, origin));
         }
-        let shape = match &item.kind {
+        let shape = match item.kind {
             ItemKind::Alias(target) => {
                 let outer = self.alias;
-                self.alias = outer.or(Some(item.origin));
-                let value = self.value(*target, depth);
+                self.alias = outer.or(Some(origin));
+                let value = self.value(target, depth);
                 self.alias = outer;
                 return value;
             }
-            ItemKind::Scalar { text, plain } => Shape::Scalar(Scalar { text: text.clone(), plain: *plain }),
-            _ if depth >= MOST_DEPTH => return self.stop(index::too_deep(self.alias.unwrap_or(item.origin))),
+            ItemKind::Scalar { plain, .. } => Shape::Scalar(Scalar { text: self.text(place), plain }),
+            _ if depth >= MOST_DEPTH => return self.stop(index::too_deep(self.alias.unwrap_or(origin))),
             ItemKind::List => Shape::List(self.list(place, depth + 1)),
             ItemKind::Map => Shape::Map(self.map(place, depth + 1)),
         };
-        Some(Tree { origin: item.origin, shape })
+        Some(Tree { origin, shape })
+    }
+
+    /// The text of a scalar.
+    fn text(&mut self, place: usize) -> String {
+        match self.items.get_mut(place).map(|item| &mut item.kind) {
+            Some(ItemKind::Scalar { text, .. }) if self.repeats => text.clone(),
+            Some(ItemKind::Scalar { text, .. }) => std::mem::take(text),
+            _ => String::new(),
+        }
     }
 
     /// The finding for a value of so many bytes that did not fit into the budget.
@@ -136,12 +149,12 @@ impl Grower<'_> {
     }
 
     /// The text of a key, or a finding.
-    fn key(&mut self, place: usize) -> Option<At<String>> {
-        let items = self.items;
-        let mut item = items.get(place)?;
+    fn key(&mut self, mut place: usize) -> Option<At<String>> {
+        let mut item = self.items.get(place)?;
         let origin = item.origin;
         if let ItemKind::Alias(target) = item.kind {
-            item = items.get(target)?;
+            place = target;
+            item = self.items.get(place)?;
         }
         let bytes = if let ItemKind::Scalar { text, .. } = &item.kind { text.len() } else { 0 };
         if !self.budget.spend(1, bytes) {
@@ -159,7 +172,7 @@ impl Grower<'_> {
                 self.findings.push(Diagnostic::error(codes::UNUSED_YAML, "a key is missing here").at(origin, ""));
                 None
             }
-            ItemKind::Scalar { text, .. } => Some(At::new(text.clone(), origin)),
+            ItemKind::Scalar { .. } => Some(At::new(self.text(place), origin)),
             _ => {
                 let message = "a key must be text, not a list or map";
                 let help = "a value such as `{{ x }}` or `[a]: …` must stand between quotes";

@@ -87,14 +87,14 @@ impl<'f> Session<'f> {
     /// The value tree of a YAML text.
     pub fn tree(&mut self, source: SourceId) -> Option<Tree> {
         let text = &self.sources.get(source)?.text;
-        let items = index::scan(source, text, &mut self.findings)?;
+        let mut items = index::scan(source, text, &mut self.findings)?;
         if items.is_empty() {
             let origin = Origin { source, start: 0, end: 0 };
             let help = "a topology begins with `version: 1`; see `topologies/two-hosts.yaml`";
             self.findings.push(Diagnostic::error(codes::EMPTY, "the file is empty").at(origin, "").help(help));
             return None;
         }
-        grow::grow(&items, &mut self.budget, &mut self.findings)
+        grow::grow(&mut items, &mut self.budget, &mut self.findings)
     }
 
     /// The path that `written` in `source` means: relative to the folder of that file.
