@@ -307,7 +307,7 @@ pub struct InspectArgs {
     /// Show what somebody else has changed since the lab was applied
     #[arg(long, conflicts_with = "names")]
     pub drift: bool,
-    /// With --drift: routes and interfaces that programs in nodes made count, too
+    /// With --drift: routes, interfaces and netgraph nodes that programs in nodes made count, too
     #[arg(long, requires = "drift")]
     pub strict: bool,
     /// With --drift: exit with 2 if there is something

@@ -4,11 +4,14 @@
 
 mod common;
 
-use cellblock::abi::InterfaceName;
 use cellblock::abi::ioctl::interface;
-use cellblock::engine::freebsd::doors::{Actor, IoctlDoor as _, JailDoor as _, JailParam, SocketDoor as _, SocketKind};
+use cellblock::abi::{Errno, InterfaceName};
+use cellblock::engine::freebsd::doors::{
+    Actor, IoctlDoor as _, JailDoor as _, JailParam, NetgraphDoor as _, Sock, SocketDoor as _, SocketKind,
+};
 use cellblock::sim::{SimDoors, persist};
 use common::Sandbox;
+use ngsock::{Client, HookName, NodePath, Transport, TypeName};
 
 const LAN: &str = "version: 1\nname: lan\ntopology:\n  nodes:\n    sw: { kind: switch }\n    a: { kind: host }\n    \
                    b: { kind: host, sysctls: { net.inet.ip.ttl: 20 } }\n  links:\n    \
@@ -174,6 +177,46 @@ fn what_programs_make_in_nodes_is_told_to_whoever_is_strict() {
     sandbox.run(&["plan", "lan.yaml", "--strict", "--detailed-exitcode"]).expect(0);
     sandbox.run(&["up", "lan.yaml", "-q", "--strict"]).expect(0);
     assert_eq!(drift(&["--strict"], 2), said);
+    sandbox.run(&["down", "lan", "-q"]).expect(0);
+}
+
+/// A control socket of a program in a jail.
+struct Wire<'d>(&'d mut SimDoors, Sock);
+
+impl Transport for Wire<'_> {
+    fn send(&mut self, path: &[u8], datagram: &[u8]) -> Result<(), Errno> {
+        self.0.netgraph_send(self.1, path, datagram)
+    }
+
+    fn receive(&mut self, buffer: &mut Vec<u8>) -> Result<Option<Vec<u8>>, Errno> {
+        self.0.netgraph_receive(self.1, buffer)
+    }
+}
+
+#[test]
+fn netgraph_nodes_of_programs_in_nodes_are_told_to_whoever_is_strict() {
+    let sandbox = lan();
+    sandbox.run(&["up", "lan.yaml", "-q"]).expect(0);
+    behind_its_back(&sandbox, |doors| {
+        let jid = doors.jail_get(&mut [JailParam::string("name", "lan.b")], 0).unwrap();
+        let helper = doors.helper_start(jid).unwrap();
+        let sock = doors.open(Actor::Helper(helper), SocketKind::Netgraph).unwrap();
+        let hook = |name: &str| HookName::new(name).unwrap();
+        let mut client = Client::new(Wire(doors, sock));
+        client.mkpeer(&NodePath::here(), &TypeName::new("eiface").unwrap(), &hook("up"), &hook("ether")).unwrap();
+        doors.close(sock);
+        doors.helper_end(helper);
+    });
+    let drift = |more: &[&str], code: i32| {
+        sandbox.run(&[&["inspect", "lan", "--drift", "--detailed-exitcode"], more].concat()).expect(code).out
+    };
+    assert_eq!(drift(&[], 0), "nothing has drifted\n");
+    let said = drift(&["--strict"], 2);
+    let made = "made by programs in nodes, left alone\n  !   interface b:ngeth0\n  !   netgraph b:ngeth0  type eiface\n\nPlan: 0 to add";
+    assert!(said.starts_with(made), "{said}");
+    // Whoever does not ask for it does not see it.
+    assert!(!sandbox.run(&["inspect", "lan", "--format", "json"]).expect(0).out.contains("\"inside\""));
+    sandbox.run(&["plan", "lan.yaml", "--strict", "--detailed-exitcode"]).expect(0);
     sandbox.run(&["down", "lan", "-q"]).expect(0);
 }
 

@@ -12,7 +12,7 @@ use super::{roots, sysctls, words};
 use crate::engine::{Phase, Record, two_graphs};
 use crate::graph::{Graph, Name, Numbering, Object, Owner, Place};
 use crate::model::{LabName, Model, NodeName};
-use crate::plan::{self, Plan};
+use crate::plan::{self, Plan, Scope};
 
 /// What a plan is to be about.
 #[derive(Clone, Debug, Default)]
@@ -136,7 +136,9 @@ impl Labs<'_> {
         }
         let desired = Arc::new(self.running(record)?);
         let stopped = record.stopped.clone();
-        let (observed, before) = self.observe_known(lab, &known)?;
+        let scope = Scope { inside: strict, ..known.scope() };
+        let looked = self.engine(lab, &known).observe(&scope).map_err(words::unreadable)?;
+        let (observed, before) = known.seen(looked)?;
         let mut plan = plan::build_since(desired.clone(), before, Some(&desired));
         plan.strict = strict;
         if strict {

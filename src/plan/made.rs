@@ -76,6 +76,13 @@ pub fn made_inside(observed: &Observed, known: &[&Graph]) -> Vec<Made> {
             }
         }
     }
+    for (place, nodes) in &observed.inside {
+        let Place::Node(node) = place else { continue };
+        made.extend(nodes.iter().map(|(name, of)| {
+            let (kind, of) = (MadeKind::Netgraph, Some(of.clone()));
+            Made { node: node.clone(), kind, name: name.clone(), of }
+        }));
+    }
     made.sort();
     made
 }
@@ -108,4 +115,33 @@ fn is_the_kernels(name: &str, seen: &ObservedInterface) -> bool {
         return OF_EVERY_VNET.contains(&name);
     }
     name == LOOPBACK || seen.cloner.as_deref().is_some_and(|kind| FALLBACKS.contains(&(name, kind)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::ObservedLink;
+
+    #[test]
+    fn what_a_kernel_makes_by_itself_is_told_by_its_name_and_on_linux_by_its_kind_too() {
+        let seen = |cloner: Option<&str>, linux: bool| ObservedInterface {
+            index: 1,
+            mac: None,
+            mtu: 1500,
+            description: String::new(),
+            up: false,
+            carrier: false,
+            cloner: cloner.map(Name::from),
+            addresses: std::collections::BTreeSet::new(),
+            unusable: std::collections::BTreeSet::new(),
+            linux: linux.then(|| Box::new(ObservedLink::default())),
+        };
+        assert!(is_the_kernels("lo", &seen(None, true)) && is_the_kernels("sit0", &seen(Some("sit"), true)));
+        assert!(
+            !is_the_kernels("sit0", &seen(Some("bridge"), true)) && !is_the_kernels("sit1", &seen(Some("sit"), true))
+        );
+        assert!(!is_the_kernels("lo0", &seen(Some("dummy"), true)));
+        assert!(is_the_kernels("lo0", &seen(Some("lo"), false)) && is_the_kernels("enc0", &seen(Some("enc"), false)));
+        assert!(!is_the_kernels("lo1", &seen(Some("lo"), false)) && !is_the_kernels("gre0", &seen(Some("gre"), false)));
+    }
 }

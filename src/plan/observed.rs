@@ -31,6 +31,8 @@ pub struct Scope {
     pub goes: bool,
     /// Jails that other tools run: not to be looked at.
     pub elsewhere: BTreeSet<Place>,
+    /// Netgraph nodes in the network stacks of nodes are asked for, which are never ours.
+    pub inside: bool,
 }
 
 impl Scope {
@@ -86,6 +88,9 @@ pub struct Observed {
     /// The same of routes that programs and protocols made, where the kernel tells those: they are left alone unless somebody is strict.
     #[serde(serialize_with = "by_text", skip_serializing_if = "BTreeMap::is_empty")]
     pub learnt: BTreeMap<Place, BTreeMap<IpNetwork, IpAddr>>,
+    /// Types of netgraph nodes in the network stacks of nodes, by place and name, where they were asked for.
+    #[serde(serialize_with = "by_text", skip_serializing_if = "BTreeMap::is_empty")]
+    pub inside: BTreeMap<Place, BTreeMap<Name, Name>>,
     /// Values of the sysctls asked for, by place.
     #[serde(serialize_with = "by_text")]
     pub sysctls: BTreeMap<Place, BTreeMap<Name, String>>,

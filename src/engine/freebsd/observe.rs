@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use ipnetwork::IpNetwork;
+use ngsock::generic::NodeInfo;
 use ngsock::node::{eiface, pipe};
 use ngsock::{NodeId, NodePath};
 
@@ -84,6 +85,8 @@ impl<D: Doors> FreeBsd<'_, D> {
         if place == Place::Lab {
             self.see_bridges(observed, session)?;
             self.see_netgraph(observed, session)?;
+        } else if scope.inside && place != Place::Host {
+            self.see_inside(observed, session)?;
         }
         Ok(())
     }
@@ -125,16 +128,35 @@ impl<D: Doors> FreeBsd<'_, D> {
         Ok(())
     }
 
+    fn nodes(&mut self, session: &mut Session, stack: &str) -> Result<Vec<NodeInfo>, EngineError> {
+        match self.client(session) {
+            Ok(mut client) => Ok(client.list_nodes().map_err(|error| failed(stack, error))?.0),
+            // Without the module there are no nodes.
+            Err(error) if error.errno == Some(crate::abi::Errno::EAFNOSUPPORT) => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What programs made in the stack of a node, by one question. A socket is whoever asks, as we do, and an ether node comes with
+    /// its interface.
+    fn see_inside(&mut self, observed: &mut Observed, session: &mut Session) -> Result<(), EngineError> {
+        let place = session.place.clone();
+        let nodes = self.nodes(session, &place.to_string())?;
+        let kinds = nodes.iter().map(|node| (node, node.kind.as_str().unwrap_or_default()));
+        let strangers: BTreeMap<Name, Name> = kinds
+            .filter(|(_, kind)| !matches!(*kind, "socket" | "ether"))
+            .map(|(node, kind)| (label(node.name.as_str(), node.id), kind.into()))
+            .collect();
+        if !strangers.is_empty() {
+            observed.inside.insert(place, strangers);
+        }
+        Ok(())
+    }
+
     fn see_netgraph(&mut self, observed: &mut Observed, session: &mut Session) -> Result<(), EngineError> {
         let lab = self.lab.as_str().to_owned();
-        let nodes = match self.client(session) {
-            Ok(mut client) => client.list_nodes().map_err(|error| failed(&lab, error))?,
-            // Without the module there are no nodes.
-            Err(error) if error.errno == Some(crate::abi::Errno::EAFNOSUPPORT) => return Ok(()),
-            Err(error) => return Err(error),
-        };
         // Who has most hooks tells of those at their other ends, too.
-        let mut nodes = nodes.0;
+        let mut nodes = self.nodes(session, &lab)?;
         nodes.sort_by_key(|node| (Reverse(node.hooks), node.id));
         let mut told: BTreeMap<NodeId, BTreeMap<Name, Hook>> = BTreeMap::new();
         for node in nodes {
