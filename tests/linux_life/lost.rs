@@ -1,6 +1,8 @@
 //! Somebody takes a lab, or a node of it, out of everybody's sight while programs run there: what is left of it are processes.
 
 use std::collections::BTreeSet;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Child, Command};
 
 use cellblock::lab::StrayKind;
@@ -102,11 +104,38 @@ pub fn without_record() -> Result<(), Failed> {
     let Some(stray) = here(&mut world) else { return Err("it is not found".into()) };
     assert_eq!((stray.lab.clone(), stray.kind, stray.objects.len()), (name(), StrayKind::Unknown, 2), "{stray:?}");
     assert!(stray.why.contains("have open bears `cellblock:"), "{stray:?}");
+    let mut other = look_alike(&world, &stray.objects[0])?;
+    assert_eq!(
+        here(&mut world).map(|found| found.objects),
+        Some(stray.objects.clone()),
+        "of others there is nothing to say"
+    );
     world.site().remove_stray(&stray, &mut |_| {})?;
     nothing_runs(outside);
+    assert!(other.try_wait()?.is_none());
+    other.kill()?;
+    other.wait()?;
     // Names that lead nowhere are left, and taken away with the next lab of that name.
     world.up(&lab(""));
     world.down();
     assert_eq!(residue(), Vec::<String>::new());
     Ok(())
+}
+
+/// Another user's program that has the name of a first process, a network stack of its own, and the very file by which `original` is
+/// known.
+fn look_alike(world: &World, original: &str) -> Result<Child, Failed> {
+    let program = world.path("cellblock-init");
+    std::fs::copy("/bin/sleep", &program)?;
+    std::fs::set_permissions(world.path("."), Permissions::from_mode(0o711))?;
+    let number = original.split(' ').nth(1).ok_or("a process has a number")?;
+    let mark = format!("/proc/{number}/fd/3");
+    let begin = "exec 3<\"$1\"; exec unshare --net setpriv --reuid=65534 --regid=65534 --clear-groups \"$0\" 77015";
+    let other = Command::new("sh").args(["-c", begin, &program, &mark]).spawn()?;
+    let process = format!("/proc/{}", other.id());
+    wait_for("the look-alike", || {
+        std::fs::read_to_string(format!("{process}/comm")).is_ok_and(|name| name == "cellblock-init\n")
+    });
+    assert_eq!(std::fs::read_link(format!("{process}/fd/3"))?, std::fs::read_link(&mark)?);
+    Ok(other)
 }

@@ -47,6 +47,14 @@ pub(super) fn started(process: i32) -> io::Result<u64> {
     Ok(stat(process)?.started)
 }
 
+/// As whom a process acts, by the numbers of our user namespace.
+pub(super) fn user(process: i32) -> io::Result<u32> {
+    let text = fs::read_to_string(format!("/proc/{process}/status"))?;
+    // `Uid:` real, effective, saved, of files.
+    let effective = || text.lines().find_map(|line| line.strip_prefix("Uid:"))?.split_whitespace().nth(1)?.parse().ok();
+    effective().ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
 /// Whether that very process is there and has not ended.
 pub(super) fn is_alive(process: i32, started: u64) -> bool {
     stat(process).is_ok_and(|stat| stat.started == started && !matches!(stat.state, 'Z' | 'X'))

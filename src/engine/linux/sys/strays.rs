@@ -1,6 +1,6 @@
 //! First processes of nodes that are known by nothing but themselves: what tells of them is in the lab's file system, and whoever unmounts
 //! that takes it away from everybody's sight, theirs too. Each has a file of no folder open whose name says lab and token, which nobody can
-//! take from it.
+//! take from it. Anybody could make such a file: those of other users count for nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -56,6 +56,9 @@ pub(super) fn all() -> io::Result<Vec<Stray>> {
 /// Opened before it is looked at: afterwards the number cannot become another's. One that ends meanwhile is none.
 fn look(number: i32) -> Option<Stray> {
     let process = call::open_process(number).ok()?;
+    if processes::user(number).ok()? != call::user() {
+        return None;
+    }
     let file = fs::read_link(format!("/proc/{number}/fd/{MARK}")).ok()?;
     let (lab, token) = read(file.to_str()?)?;
     let network = fs::metadata(format!("/proc/{number}/ns/net")).ok()?.ino();
