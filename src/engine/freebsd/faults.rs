@@ -186,6 +186,11 @@ impl<D: JailDoor> JailDoor for FaultyDoors<D> {
         self.inner.jail_remove(jid)
     }
 
+    fn jail_remove_named(&mut self, jid: Jid, name: &str) -> Result<(), Errno> {
+        self.step()?;
+        self.inner.jail_remove_named(jid, name)
+    }
+
     fn helper_start(&mut self, jid: Jid) -> Result<Helper, Errno> {
         self.step()?;
         self.inner.helper_start(jid)

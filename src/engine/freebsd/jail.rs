@@ -214,7 +214,7 @@ impl<D: Doors> FreeBsd<'_, D> {
             None if *place == Place::Lab => drop(self.parked.clear(self.doors)),
             None => {}
         }
-        match self.doors.jail_remove(jid) {
+        match self.doors.jail_remove_named(jid, &name) {
             Ok(()) => {}
             // Gone meanwhile, with its parent or by itself.
             Err(Errno::EINVAL) if self.find_jail(place)?.is_none() => {}
@@ -230,7 +230,8 @@ impl<D: Doors> FreeBsd<'_, D> {
             self.doors.wait(DYING_PAUSE, &[]);
         }
         Err(EngineError::strange(&name, "jail_remove", format!("jail `{name}` will not die")).hint(
-            "a socket that was opened inside is still open in another process: `fstat` and `procstat -f` show whose",
+            "a socket that was opened inside is still open in another process (`fstat` and `procstat -f` show whose), or a program that \
+             was started there has ended and its parent has not taken notice (`ps -axo jid,pid,ppid,stat` shows Z)",
         ))
     }
 

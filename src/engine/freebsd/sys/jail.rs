@@ -2,13 +2,14 @@
 #![allow(unsafe_code, reason = "system calls")]
 
 use std::num::NonZeroUsize;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::Builder;
 
 use super::call::check;
 use crate::abi::Errno;
-use crate::abi::jail::STRING_BUFFER;
+use crate::abi::jail::{JAIL_GET_DESC, STRING_BUFFER};
 use crate::engine::freebsd::doors::{JailParam, JailRefusal, Jid};
 
 /// jail_set(2) or jail_get(2).
@@ -54,6 +55,35 @@ pub(super) fn get(params: &mut [JailParam], flags: i32) -> Result<i32, JailRefus
 pub(super) fn remove(jid: i32) -> Result<(), Errno> {
     // SAFETY: jail_remove(2) takes a number.
     check(unsafe { libc::jail_remove(jid) }).map(drop)
+}
+
+/// `SYS_jail_remove_jd` (sys/sys/syscall.h), for which libc has no name.
+const JAIL_REMOVE_JD: libc::c_int = 598;
+
+/// A descriptor of the jail that has this number and this name; `None` where the kernel has no descriptors of jails.
+pub(super) fn hold(jid: i32, name: &str) -> Result<Option<OwnedFd>, Errno> {
+    let mut params = [JailParam::int("jid", jid), JailParam::string_buffer("name"), JailParam::int_buffer("desc")];
+    match get(&mut params, JAIL_GET_DESC) {
+        Ok(_) => {}
+        Err(refusal) if refusal.errno == Errno::EINVAL => return Ok(None),
+        // As jail_remove(2) says it.
+        Err(refusal) if refusal.errno == Errno::ENOENT => return Err(Errno::EINVAL),
+        Err(refusal) => return Err(refusal.errno),
+    }
+    let [_, found, descriptor] = &params;
+    let descriptor = descriptor.as_int().filter(|descriptor| *descriptor >= 0).ok_or(Errno::EBADF)?;
+    // SAFETY: the kernel has just made it for us, and nobody else knows of it.
+    let held = unsafe { OwnedFd::from_raw_fd(descriptor) };
+    // It is made without.
+    // SAFETY: fcntl(2) of a live descriptor takes numbers here.
+    check(unsafe { libc::fcntl(held.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) })?;
+    if found.as_string().as_deref() == Some(name) { Ok(Some(held)) } else { Err(Errno::EINVAL) }
+}
+
+/// jail_remove_jd(2).
+pub(super) fn remove_held(held: &OwnedFd) -> Result<(), Errno> {
+    // SAFETY: jail_remove_jd(2) takes a descriptor.
+    check(unsafe { libc::syscall(JAIL_REMOVE_JD, held.as_raw_fd()) }).map(drop)
 }
 
 /// jail_attach(2): for this whole process and for ever. Only a child that does nothing else calls it.

@@ -252,6 +252,13 @@ impl JailDoor for KernelDoors {
         jail::remove(jid.0)
     }
 
+    fn jail_remove_named(&mut self, jid: Jid, name: &str) -> Result<(), Errno> {
+        match jail::hold(jid.0, name)? {
+            Some(held) => jail::remove_held(&held),
+            None => jail::remove(jid.0),
+        }
+    }
+
     fn helper_start(&mut self, jid: Jid) -> Result<Helper, Errno> {
         self.helper_open(jid, &[]).map(|(helper, _)| helper)
     }

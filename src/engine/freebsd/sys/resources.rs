@@ -77,7 +77,8 @@ pub(super) fn cpuset_set(jid: i32, mask: &[u8]) -> Result<(), Errno> {
     .map(drop)
 }
 
-/// sysctl(3) `kern.proc.proc`: every process once.
+/// sysctl(3) `kern.proc.proc`: every process once. One that has ended, of which its parent has not taken notice, runs nothing: no signal
+/// does anything to it.
 pub(super) fn processes() -> Result<Vec<Process>, Errno> {
     let list = list()?;
     let size = size_of::<libc::kinfo_proc>();
@@ -90,6 +91,10 @@ pub(super) fn processes() -> Result<Vec<Process>, Errno> {
         return Err(Errno::EINVAL);
     }
     let process = |entry: &[u8]| {
+        let state = *entry.get(offset_of!(libc::kinfo_proc, ki_stat))?;
+        if c_char::from_ne_bytes([state]) == libc::SZOMB {
+            return None;
+        }
         let name = entry.get(offset_of!(libc::kinfo_proc, ki_comm)..)?.get(..size_of_name())?;
         Some(Process {
             pid: number(entry, offset_of!(libc::kinfo_proc, ki_pid))?,
