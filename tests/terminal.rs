@@ -10,7 +10,7 @@ mod common;
 use std::io::Write as _;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::{Command, Stdio};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use cellblock::terminal::{Over, Pty, Raw, User, relay};
 use common::Sandbox;
@@ -146,6 +146,8 @@ fn a_simulated_shell_takes_its_lines_from_anywhere() {
 
 /// A program on a terminal of its own, as an engine would start it: setsid(1) makes the terminal its controlling one.
 fn program(pty: &Pty, script: &str) -> Option<(std::process::Child, OwnedFd)> {
+    // Whoever began the tests may ignore the signal, which a program would take over; one that is caught is the default for it.
+    signal_hook::flag::register(signal_hook::consts::SIGINT, Arc::default()).unwrap();
     let stdio = || Stdio::from(pty.program_side().try_clone_to_owned().unwrap());
     let mut command = Command::new("setsid");
     command.args(["--ctty", "--wait", "sh", "-c", script]).stdin(stdio()).stdout(stdio()).stderr(stdio());
