@@ -23,7 +23,7 @@ use std::process::{Child, ChildStdout, Command, ExitCode, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use chance::Chance;
+use chance::{Chance, KINDS, Wanted, kind};
 use common::{Said, Sandbox};
 use libtest_mimic::{Failed, Trial};
 use machine::{Machine, assert_same, machine};
@@ -86,35 +86,6 @@ fn main() -> ExitCode {
             Trial::test("the_last_lab_takes_away_what_the_first_one_made", last_of_two),
         ]
     })
-}
-
-/// What the lab is to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Wanted {
-    First,
-    Second,
-    Nothing,
-}
-
-impl Wanted {
-    fn command(self) -> [&'static str; 2] {
-        match self {
-            Self::First => ["up", "first.yaml"],
-            Self::Second => ["up", "second.yaml"],
-            Self::Nothing => ["down", "killed"],
-        }
-    }
-}
-
-/// What a command is, by what was there: each kind takes a time of its own.
-const KINDS: [&str; 3] = ["up", "an edit", "down"];
-
-fn kind(now: Wanted, next: Wanted) -> usize {
-    match (now, next) {
-        (_, Wanted::Nothing) => 2,
-        (Wanted::Nothing, _) => 0,
-        _ => 1,
-    }
 }
 
 struct World {

@@ -1,4 +1,4 @@
-//! Chances of a test that come again in every run, as far as the machine lets them.
+//! What tests do that kill commands at random: which commands, and chances that come again in every run, as far as the machine lets them.
 
 use std::time::Duration;
 
@@ -29,5 +29,34 @@ impl Chance {
     pub fn part(&mut self, whole: Duration) -> Duration {
         let parts = u32::try_from(self.next() % 1024).unwrap();
         whole * parts / 1024
+    }
+}
+
+/// What the lab is to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    First,
+    Second,
+    Nothing,
+}
+
+impl Wanted {
+    pub fn command(self) -> [&'static str; 2] {
+        match self {
+            Self::First => ["up", "first.yaml"],
+            Self::Second => ["up", "second.yaml"],
+            Self::Nothing => ["down", "killed"],
+        }
+    }
+}
+
+/// What a command is, by what was there: each kind takes a time of its own.
+pub const KINDS: [&str; 3] = ["up", "an edit", "down"];
+
+pub fn kind(now: Wanted, next: Wanted) -> usize {
+    match (now, next) {
+        (_, Wanted::Nothing) => 2,
+        (Wanted::Nothing, _) => 0,
+        _ => 1,
     }
 }
